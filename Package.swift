@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built the same way; see DESIGN in Sources/homing/homing.docc.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatWarning("StrictMemorySafety", as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "homing",
+    products: [.executable(name: "homing", targets: ["homing"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C libraries, from Debian's packages (scripts/setup installs them).
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CBackend", dependencies: ["CProtobufC"]),
+
+        // Leaves: they know nothing of each other.
+        .target(name: "Transport", dependencies: [nioCore, nioPosix], swiftSettings: strict),
+        .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: strict),
+        .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: strict),
+        .target(name: "Config", dependencies: [yams], swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
+
+        // The data path, from the replicas towards the caller.
+        .target(name: "Connection", dependencies: ["Wire", "Transport"], swiftSettings: strict),
+        .target(
+            name: "Upstream", dependencies: ["Connection", "Wire", "Transport", "Routing", "Telemetry", logging],
+            swiftSettings: strict),
+        .target(
+            name: "Proxy",
+            dependencies: ["Upstream", "Connection", "Wire", "Transport", "Routing", "Telemetry", logging],
+            swiftSettings: strict),
+
+        // Plugged in.
+        .target(
+            name: "Admin", dependencies: ["Telemetry", hummingbird, logging, serviceLifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
+
+        // The only place that knows everything.
+        .executableTarget(
+            name: "homing",
+            dependencies: [
+                "Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Config", "Telemetry", "Admin",
+                "DemoWorker", argumentParser, logging, serviceLifecycle,
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+    ]
+)

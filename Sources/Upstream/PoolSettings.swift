@@ -1,0 +1,11 @@
+/// How replicas are connected to. Configuration section `clusters[].connections`.
+package struct PoolSettings: Sendable, Equatable {
+    /// Connections that every event loop keeps to a replica when it has streams for them. At least 1.
+    package var perLoop = 1
+    /// How long a connect may take.
+    package var connectTimeoutMs = 2_000
+    /// How many other replicas a stream may be sent to after a failure before its first response byte.
+    package var maxRetries = 3
+
+    package init() {}
+}
