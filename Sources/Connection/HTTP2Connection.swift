@@ -31,6 +31,8 @@ package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     /// The link is open.
     package func opened() {}
+    /// The connection is over; its streams are about to be told. Comes once.
+    package func closing(_ closure: LinkClosure) {}
     /// The connection is over; all its streams have been told. Comes once.
     package func closed(_ closure: LinkClosure) {}
     /// The object for a request that has begun. Server side only.
@@ -119,6 +121,7 @@ package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package final func linkClosed(_ closure: LinkClosure) {
         guard !self.isClosed else { return }
         self.isClosed = true
+        self.closing(closure)
         self.session.connectionLost()
         self.closed(closure)
     }
