@@ -176,7 +176,7 @@ package final class Cluster: Sendable {
 
     /// Drops index entries that are too old. Called now and then.
     func sweep() {
-        self.state.withLock { $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
+        self.state.withLock { _ = $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
     }
 
     // MARK: Sight
@@ -184,15 +184,19 @@ package final class Cluster: Sendable {
     /// Whether a stream would find a replica now.
     package var isUsable: Bool {
         self.state.withLock { state in
-            state.entries.contains { state.table.availability(of: $0.replica.id).standing != .out }
+            state.entries.contains { $0.health.standing != .unreachable && $0.availability.standing != .out }
         }
     }
 
-    /// Whether at least one replica is known to be good: what Health and `/ready` say.
+    /// Whether at least one replica takes streams and has answered: what `/ready` says.
     package var hasAvailableReplica: Bool {
-        self.state.withLock { state in
-            state.entries.contains { state.table.availability(of: $0.replica.id) == .available }
-        }
+        self.state.withLock { $0.entries.contains { $0.availability == .available } }
+    }
+
+    /// Whether at least one replica answers, with or without a model: what Health says, since callers ask it before
+    /// they send LoadModel.
+    package var answersHealth: Bool {
+        self.state.withLock { $0.entries.contains { $0.health.standing == .available } }
     }
 
     /// One replica as operators see it.
@@ -211,12 +215,12 @@ package final class Cluster: Sendable {
 
     package func rows() -> [Row] {
         self.state.withLock { state in
-            let table = Dictionary(uniqueKeysWithValues: state.table.snapshot().map { ($0.id, $0) })
+            let table = Dictionary(uniqueKeysWithValues: state.table.snapshot().map { ($0.replica, $0) })
             return state.entries.compactMap { entry in
                 table[entry.replica.id].map { row in
                     Row(
                         replica: entry.replica, availability: row.availability, why: entry.why,
-                        sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: row.picks,
+                        sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: Int(row.picks),
                         cachedBlocks: row.cachedBlocks, model: entry.model, probe: entry.probe,
                         evictions: entry.evictions)
                 }
@@ -241,11 +245,11 @@ package final class Cluster: Sendable {
     private func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
         let position = self.position(of: replica)
         let (before, after) = self.state.withLock { state in
-            let before = state.table.availability(of: replica.id)
+            let before = state.table.availability(of: replica.id) ?? .unknown
             change(&state.entries[position])
             let after = state.entries[position].availability
             if after != before {
-                state.table.setAvailability(replica.id, after)
+                _ = state.table.setAvailability(replica.id, after)
                 state.entries[position].sinceNs = Loop.now
                 state.entries[position].why = why
                 // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.

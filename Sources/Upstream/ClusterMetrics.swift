@@ -3,8 +3,8 @@ package import Telemetry
 
 /// What one cluster counts. Handles are made once, so that counting is one atomic addition.
 package struct ClusterMetrics: Sendable {
-    private let picks: [Counter]
-    private let retries: [String: Counter]
+    private let picks: [PickReason: Counter]
+    private let retries: [RetryCause: Counter]
     package let diverts: Counter
     package let noReplica: Counter
     package let timeToFirstResponse: Histogram
@@ -14,11 +14,15 @@ package struct ClusterMetrics: Sendable {
     package init(cluster: String, registry: MetricRegistry) {
         self.cluster = cluster
         self.registry = registry
-        self.picks = PickReason.allCases.map { reason in
-            registry.counter(
-                "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
-                labels: [("cluster", cluster), ("reason", reason.name)])
-        }
+        self.picks = Dictionary(
+            uniqueKeysWithValues: PickReason.allCases.map { reason in
+                (
+                    reason,
+                    registry.counter(
+                        "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
+                        labels: [("cluster", cluster), ("reason", reason.name)])
+                )
+            })
         self.diverts = registry.counter(
             "homing_diverts_total", help: "Streams that left a warm replica because it was too busy.",
             labels: [("cluster", cluster)])
@@ -27,7 +31,7 @@ package struct ClusterMetrics: Sendable {
         self.retries = Dictionary(
             uniqueKeysWithValues: RetryCause.allCases.map { cause in
                 (
-                    cause.rawValue,
+                    cause,
                     registry.counter(
                         "homing_retries_total", help: "Streams sent to another replica, by what went wrong before.",
                         labels: [("cluster", cluster), ("cause", cause.rawValue)])
@@ -40,11 +44,11 @@ package struct ClusterMetrics: Sendable {
     }
 
     package func picked(_ decision: PickDecision) {
-        self.picks[decision.reason.position].add()
+        self.picks[decision.reason]?.add()
         if decision.diverted { self.diverts.add() }
     }
 
-    package func retried(_ cause: RetryCause) { self.retries[cause.rawValue]?.add() }
+    package func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
 
     package func evicted(_ replica: String, _ cause: String) {
         self.registry.counter(

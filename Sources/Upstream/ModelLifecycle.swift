@@ -101,6 +101,10 @@ package actor ModelLifecycle {
                 self.cluster.setModel(of: replica, .loaded(options.digest), why: "still holds its model")
                 return
             case .noAnswer: return
+            case .holdsAnother:
+                // The port belongs to another model's worker now: loading ours there would take that one away.
+                self.cluster.setModel(of: replica, .unchecked, why: "model identity mismatch")
+                return
             case .lacksModel: self.cluster.setModel(of: replica, .missing, why: "model not loaded")
             }
         }
@@ -108,7 +112,7 @@ package actor ModelLifecycle {
         _ = await self.load(options, on: replica)
     }
 
-    private enum Question { case holdsModel, lacksModel, noAnswer }
+    private enum Question { case holdsModel, lacksModel, holdsAnother, noAnswer }
 
     /// Asks with the one cheap call that needs a model: Health says OK without one.
     private func ask(_ replica: Replica, _ options: Options) async -> Question {
@@ -119,7 +123,8 @@ package actor ModelLifecycle {
             BackendPath.tokenizeString, question.encoded(), replica,
             timeoutMs: self.cluster.settings.probe.deadlineMs)
         switch answer {
-        case .status(.failedPrecondition, _, _), .status(.notFound, _, _): return .lacksModel
+        case .status(.failedPrecondition, _, _): return .lacksModel
+        case .status(.notFound, _, _): return .holdsAnother
         case .status: return .holdsModel
         case .deadlineExceeded, .failed: return .noAnswer
         }
@@ -190,11 +195,11 @@ package actor ModelLifecycle {
     private static func result(of answer: UnaryCall.Answer) -> LoadResult {
         switch answer {
         case .status(.ok, _, let message):
-            guard let result = try? Result(decoding: message.span.bytes) else {
+            guard let result = try? BackendResult(decoding: message.span.bytes) else {
                 return .failed(.internal, "its answer is no Result")
             }
             // Some workers report a failed load as OK with success = false.
-            return result.success ? .loaded : .failed(.internal, result.message)
+            return result.success ? .loaded : .failed(.internal, String(decoding: result.message, as: UTF8.self))
         case .status(let code, let text, _): return .failed(code, text)
         case .deadlineExceeded: return .failed(.deadlineExceeded, "no answer in time")
         case .failed(let failure): return .failed(.aborted, failure.name)

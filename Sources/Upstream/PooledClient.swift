@@ -10,17 +10,23 @@ package final class PooledClient: UpstreamClient {
     package let loop: Loop
     private let settings: PoolSettings
     private let factory: HTTP2SessionFactory
+    /// Counts what the streams of this loop hold.
+    let account: BufferAccount
     private var connections: [UpstreamConnection] = []
     /// Connections that take no new streams but have not closed yet.
     private var leaving: [UpstreamConnection] = []
     /// Told once for each connection that ends.
     var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
 
-    init(replica: Replica, settings: PoolSettings, on loop: Loop, factory: HTTP2SessionFactory) {
+    init(
+        replica: Replica, settings: PoolSettings, on loop: Loop, factory: HTTP2SessionFactory,
+        account: BufferAccount
+    ) {
         self.replica = replica
         self.settings = settings
         self.loop = loop
         self.factory = factory
+        self.account = account
     }
 
     package func open(_ stream: UpstreamStream) {

@@ -27,12 +27,12 @@ package final class UnaryCall: UpstreamStream {
     private static let maxAnswerBytes = 1024 * 1024
 
     /// - Parameter timeoutMs: zero waits as long as it takes.
-    private init(path: String, authority: String, message: [UInt8], timeoutMs: Int) {
+    private init(path: String, authority: String, message: [UInt8], timeoutMs: Int, account: BufferAccount) {
         self.path = path
         self.authority = authority
         self.message = message
         self.timeoutMs = timeoutMs
-        super.init()
+        super.init(account: account)
     }
 
     /// Calls `path` with `message`, an encoded protobuf without its gRPC prefix. `completion` is called once, on the loop.
@@ -41,7 +41,8 @@ package final class UnaryCall: UpstreamStream {
         completion: @escaping (Answer) -> Void
     ) {
         let pool = client.inner.pool
-        let call = UnaryCall(path: path, authority: pool.replica.name, message: message, timeoutMs: timeoutMs)
+        let call = UnaryCall(path: path, authority: pool.replica.name, message: message, timeoutMs: timeoutMs,
+            account: pool.account)
         call.completion = completion
         call.open(on: client)
         call.send(GRPCFrame.framed(message).span.bytes)

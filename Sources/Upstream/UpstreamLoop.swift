@@ -6,6 +6,8 @@ package import Wire
 package final class UpstreamLoop {
     package let loop: Loop
     private let factory: HTTP2SessionFactory
+    /// Counts the bytes that streams of this loop hold, on both legs.
+    package let account = BufferAccount()
     /// By `Replica.slot`.
     private var clients = ContiguousArray<ReplicaClient?>()
 
@@ -18,7 +20,8 @@ package final class UpstreamLoop {
         if replica.slot < self.clients.count, let client = self.clients[replica.slot] { return client }
         while self.clients.count <= replica.slot { self.clients.append(nil) }
         let pooled = PooledClient(
-            replica: replica, settings: cluster.settings.connections, on: self.loop, factory: self.factory)
+            replica: replica, settings: cluster.settings.connections, on: self.loop, factory: self.factory,
+            account: self.account)
         let client = InFlightTrackingClient(
             around: ConnectionEvictingClient(around: pooled, cluster: cluster), cluster: cluster)
         self.clients[replica.slot] = client

@@ -44,6 +44,12 @@ internal import Glibc
         self.framed += count
     }
 
+    /// Calls `body` with all unframed bytes.
+    func withUnframed<Result>(_ body: (RawSpan) -> Result) -> Result {
+        let start = unsafe self.region.map { unsafe UnsafeRawPointer($0 + self.framed) }
+        return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: start, count: self.unframedCount)))
+    }
+
     mutating func keepFramedBytes() {
         precondition(self.framed == 0, "bytes are kept from the first one or not at all")
         self.keepsFramedBytes = true

@@ -515,6 +515,7 @@ extension HTTP2Session {
         unsafe stream.body.frame(length) { unsafe self.write($0) }
         if stream.framedBytes == 0 { unsafe self.record(.framed, Unmanaged.passUnretained(stream)) }
         stream.framedBytes += length
+        stream.settle()
         return 0
     }
 

@@ -22,6 +22,8 @@ internal import CNghttp2
     final var headersAreComplete = false
 
     final var body = BodyBuffer()
+    private let account: BufferAccount
+    private var accountedBytes = 0
     final var bodyHasEnded = false
     final var sendsTrailers = false
     final var isDeferred = false
@@ -36,7 +38,10 @@ internal import CNghttp2
         case own([(name: String, value: String)])
     }
 
-    package init() {}
+    /// - Parameter account: of the loop that this stream lives on.
+    package init(account: BufferAccount) { self.account = account }
+
+    deinit { self.account.add(-self.accountedBytes) }
 
     // MARK: Events
 
@@ -64,6 +69,7 @@ internal import CNghttp2
     /// Adds body bytes; they are sent as the peer's windows allow.
     package final func send(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { unsafe self.body.append($0) }
+        self.settle()
         self.resume()
     }
 
@@ -103,11 +109,15 @@ internal import CNghttp2
     /// Framed bytes are kept from now on, so that the same body can be sent again. Before the first byte is framed.
     package final func keepBodyForRetry() { self.body.keepFramedBytes() }
     /// Framed bytes need not be kept any more.
-    package final func dropBodyKeptForRetry() { self.body.dropFramedBytes() }
+    package final func dropBodyKeptForRetry() {
+        self.body.dropFramedBytes()
+        self.settle()
+    }
     /// Whether the whole body is still here, so that it can be sent again.
     package final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
     /// The body starts again from its first byte. Only while detached and with framed bytes kept.
     package final func rewindBody() {
+        precondition(!self.isAttached, "a body is sent again on another stream")
         self.body.rewind()
         self.isDeferred = false
     }
@@ -124,11 +134,26 @@ internal import CNghttp2
         precondition(!self.isAttached, "an attached stream is still in use")
         self.forgetReceived()
         self.body.removeAll()
+        self.settle()
         self.bodyHasEnded = false
         self.sendsTrailers = false
         self.isDeferred = false
         self.framedBytes = 0
         self.trailerSource = .none
+    }
+
+    /// Calls `body` with the bytes that have not been put in frames yet.
+    package final func withUnframedBody<Result>(_ body: (RawSpan) -> Result) -> Result {
+        self.body.withUnframed(body)
+    }
+
+    /// Keeps the loop's account true after the body changed.
+    final func settle() {
+        let held = self.body.heldCount
+        if held != self.accountedBytes {
+            self.account.add(held - self.accountedBytes)
+            self.accountedBytes = held
+        }
     }
 
     private func resume() {

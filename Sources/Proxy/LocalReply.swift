@@ -1,0 +1,113 @@
+package import Upstream
+package import Wire
+
+/// An answer that the proxy makes itself because no replica can. One table says what each cause looks like to a caller.
+///
+/// Two rules come from LocalAI, which unloads a model on UNAVAILABLE and on texts like "connection refused": losing one
+/// replica is never UNAVAILABLE while another one lives, and the texts below avoid those words.
+package struct LocalReply: Sendable, Equatable {
+    package enum Cause: String, Sendable, CaseIterable {
+        /// No replica can be reached.
+        case noReplica = "no_replica"
+        /// Replicas can be reached, but their model is being loaded.
+        case modelLoading = "model_loading"
+        /// Replicas can be reached, but none holds the model.
+        case modelNotLoaded = "model_not_loaded"
+        /// No cluster serves the model that the request names.
+        case unknownModel = "unknown_model"
+        /// The replica went away under a stream that may not be repeated, while another one lives.
+        case replicaLost = "replica_lost"
+        /// The replica reset the stream before its answer was complete.
+        case replicaReset = "replica_reset"
+        /// The replica's answer is not gRPC.
+        case replicaNotGRPC = "replica_not_grpc"
+        /// The request ended inside a gRPC message.
+        case truncatedRequest = "truncated_request"
+        /// A request that the proxy answers itself is not the message that it should be.
+        case malformedRequest = "malformed_request"
+        /// A request that the proxy answers itself is larger than it takes.
+        case requestTooLarge = "request_too_large"
+        /// LoadModel failed everywhere; the text says where and why.
+        case loadFailed = "load_failed"
+        /// Not a gRPC request: another method than POST.
+        case methodNotAllowed = "method_not_allowed"
+        /// Not a gRPC request: another content type.
+        case unsupportedMediaType = "unsupported_media_type"
+    }
+
+    package let cause: Cause
+    package let status: GRPCStatus
+    /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
+    package let httpStatus: Int
+
+    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil) {
+        self.cause = cause
+        self.status = GRPCStatus(code ?? Self.code(of: cause), detail ?? Self.text(of: cause))
+        self.httpStatus = Self.httpStatus(of: cause)
+    }
+
+    private static func code(of cause: Cause) -> GRPCStatusCode {
+        switch cause {
+        case .noReplica: .unavailable
+        case .modelLoading, .modelNotLoaded: .failedPrecondition
+        case .unknownModel: .notFound
+        case .replicaLost: .aborted
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .loadFailed: .internal
+        case .malformedRequest: .invalidArgument
+        case .requestTooLarge: .resourceExhausted
+        case .methodNotAllowed: .unimplemented
+        case .unsupportedMediaType: .invalidArgument
+        }
+    }
+
+    private static func text(of cause: Cause) -> String {
+        switch cause {
+        case .noReplica: "no replica can be reached"
+        case .modelLoading: "Model not loaded: loading is under way"
+        case .modelNotLoaded: "Model not loaded"
+        case .unknownModel: "model identity mismatch: no cluster serves this model"
+        case .replicaLost: "the replica went away before its answer was complete"
+        case .replicaReset: "the replica ended the stream before its answer was complete"
+        case .replicaNotGRPC: "the replica's answer is not gRPC"
+        case .truncatedRequest: "the request ended inside a gRPC message"
+        case .malformedRequest: "the request is not the protobuf message that this method takes"
+        case .requestTooLarge: "the request is larger than this method takes"
+        case .loadFailed: "the model could not be loaded"
+        case .methodNotAllowed: "gRPC requests use POST"
+        case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
+        }
+    }
+
+    private static func httpStatus(of cause: Cause) -> Int {
+        switch cause {
+        case .methodNotAllowed: 405
+        case .unsupportedMediaType: 415
+        case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
+            .truncatedRequest, .malformedRequest, .requestTooLarge, .loadFailed:
+            200
+        }
+    }
+
+    /// What a caller hears when a stream to a replica failed and is not sent elsewhere.
+    static func of(_ failure: UpstreamFailure, othersLive: Bool) -> LocalReply {
+        switch failure {
+        case .connectFailed, .connectionLost, .refused:
+            othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
+        case .reset(let code): LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
+        case .notGRPC: LocalReply(.replicaNotGRPC)
+        }
+    }
+}
+
+extension HTTP2ErrorCode {
+    /// The status that gRPC over HTTP/2 gives a reset with this code; UNAVAILABLE is kept for "no replica".
+    var grpcStatus: GRPCStatusCode {
+        switch self {
+        case .cancel: .cancelled
+        case .enhanceYourCalm: .resourceExhausted
+        case .inadequateSecurity: .permissionDenied
+        case .refusedStream: .aborted
+        default: .internal
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package import Telemetry
+internal import Wire
+
+/// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
+package struct ProxyMetrics: Sendable {
+    package let activeStreams: Gauge
+    package let connections: Gauge
+    package let undecodedHints: Counter
+    package let notHTTP2: Counter
+    package let protocolErrors: Counter
+    private let localReplies: [LocalReply.Cause: Counter]
+    /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
+    private let streams: [CounterGrid]
+    private static let methods = BackendMethod.allCases.map(\.rawValue) + ["other"]
+    private static let statuses = GRPCStatusCode.allCases.map(\.name) + ["none"]
+
+    package init(clusters: [String], registry: MetricRegistry) {
+        self.activeStreams = registry.gauge(
+            "homing_streams_active", help: "Downstream streams that are open.", labels: [])
+        self.connections = registry.gauge(
+            "homing_downstream_connections", help: "Downstream connections that are open.", labels: [])
+        self.undecodedHints = registry.counter(
+            "homing_undecoded_hints_total",
+            help: "Prompts that could not be read and went to the least loaded replica.", labels: [])
+        self.notHTTP2 = registry.counter(
+            "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.", labels: [])
+        self.protocolErrors = registry.counter(
+            "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.", labels: [])
+        self.localReplies = Dictionary(
+            uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
+                (
+                    cause,
+                    registry.counter(
+                        "homing_local_replies_total", help: "Answers that the proxy made itself, by cause.",
+                        labels: [("cause", cause.rawValue)])
+                )
+            })
+        self.streams = clusters.map { cluster in
+            CounterGrid(
+                registry: registry, name: "homing_streams_total",
+                help: "Downstream streams that ended, by method and gRPC status.",
+                rows: ("method", Self.methods), columns: ("status", Self.statuses), labels: [("cluster", cluster)])
+        }
+    }
+
+    package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
+
+    func ended(cluster: Int, method: BackendMethod?, status: GRPCStatusCode?) {
+        let row = method.map(\.position) ?? Self.methods.count - 1
+        let column = status.map { Int($0.rawValue) } ?? Self.statuses.count - 1
+        self.streams[cluster][row, column].add()
+    }
+}
