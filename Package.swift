@@ -56,7 +56,7 @@ let package = Package(
 
         // Plugged in.
         .target(
-            name: "Admin", dependencies: ["Telemetry", hummingbird, logging, serviceLifecycle],
+            name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
@@ -72,5 +72,9 @@ let package = Package(
 
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
+        .testTarget(
+            name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
+            swiftSettings: strict),
     ]
 )

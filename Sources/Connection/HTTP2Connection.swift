@@ -1,0 +1,132 @@
+package import Transport
+package import Wire
+
+/// One HTTP/2 connection: a session on a link. Subclasses are the downstream connection, the upstream connection and
+/// the demo worker's.
+///
+/// ```
+/// open ──shutDown──► draining ──last stream──► closed
+///   └──────────── link closed, protocol error ───┘
+/// ```
+/// Lives on its link's loop. The link keeps it alive while it is not closed.
+package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
+    package final let loop: Loop
+    package private(set) final var session: HTTP2Session!
+    package private(set) final var link: Link!
+    package private(set) final var isDraining = false
+    package private(set) final var isClosed = false
+    private var sessionIsBroken = false
+
+    package init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
+        self.loop = loop
+        self.session = HTTP2Session(role, factory: factory, delegate: self)
+    }
+
+    package final func own(_ link: Link) { self.link = link }
+
+    /// Streams that are open on this connection.
+    package final var streamCount: Int { self.session.streamCount }
+
+    // MARK: For subclasses
+
+    /// The link is open.
+    package func opened() {}
+    /// The connection is over; its streams are about to be told. Comes once.
+    package func closing(_ closure: LinkClosure) {}
+    /// The connection is over; all its streams have been told. Comes once.
+    package func closed(_ closure: LinkClosure) {}
+    /// The object for a request that has begun. Server side only.
+    package func makeStream() -> HTTP2Stream { preconditionFailure("a client session gets no requests") }
+    /// The peer's settings have changed.
+    package func settingsArrived() {}
+    /// The peer takes no streams above `lastStreamID`.
+    package func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
+    /// A stream has been closed.
+    package func streamClosed() {}
+    /// The peer broke the protocol. `firstBytes` holds what it sent when that was no HTTP/2 at all.
+    package func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
+    /// Bytes to send instead of the session's when the peer does not speak HTTP/2; then the link is closed.
+    package func goodbye() -> [UInt8] { [] }
+
+    // MARK: Ending
+
+    /// No new streams: says so to the peer, lets open ones finish, then closes. A server does it in two steps, so that
+    /// requests under way still get in; `finishShutDown` is the second one.
+    package final func shutDown() {
+        guard !self.isClosed, !self.isDraining else { return }
+        self.isDraining = true
+        if self.session.role == .server {
+            self.session.submitShutdownNotice()
+        } else {
+            self.session.submitGoAway(.noError)
+        }
+        self.closeIfOver()
+    }
+
+    /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused.
+    package final func finishShutDown() {
+        guard !self.isClosed else { return }
+        self.isDraining = true
+        self.session.submitGoAway(.noError)
+        self.closeIfOver()
+    }
+
+    /// Closes now; open streams are told that their connection is lost.
+    package final func abort() {
+        self.link?.close()
+    }
+
+    /// Subclasses with another idea of when a draining connection is over say so here.
+    package func mayCloseWhenDrained() -> Bool { self.session.role == .client }
+
+    private func closeIfOver() {
+        guard !self.isClosed, let link = self.link else { return }
+        if self.session.isOver || (self.isDraining && self.streamCount == 0 && self.mayCloseWhenDrained()) {
+            link.closeAfterDrain()
+        }
+    }
+
+    // MARK: From the link
+
+    package final func linkOpened() { self.opened() }
+
+    package final func linkReceived(_ bytes: RawSpan) {
+        guard !self.sessionIsBroken else { return }
+        switch self.session.receive(bytes) {
+        case .ok: self.closeIfOver()
+        case .failed:
+            self.sessionIsBroken = true
+            self.protocolFailed(notHTTP2: nil)
+            self.link.closeAfterDrain()
+        case .notHTTP2:
+            self.sessionIsBroken = true
+            self.protocolFailed(notHTTP2: bytes)
+            self.link.closeAfterDrain()
+        }
+    }
+
+    package final func linkDrains(into output: inout OutputRawSpan) -> Bool {
+        if self.sessionIsBroken {
+            let goodbye = self.goodbye()
+            if !goodbye.isEmpty {
+                for byte in goodbye { output.append(byte) }
+                return false
+            }
+        }
+        let more = self.session.drain(into: &output)
+        if !more { self.closeIfOver() }
+        return more
+    }
+
+    package final func linkClosed(_ closure: LinkClosure) {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        self.closing(closure)
+        self.session.connectionLost()
+        self.closed(closure)
+    }
+
+    // MARK: From the session
+
+    package final func sessionNeedsDrain() { self.link?.needsDrain() }
+}

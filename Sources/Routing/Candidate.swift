@@ -1,0 +1,38 @@
+/// A replica that may get the stream, as it is at the moment of the pick. Pickers see nothing else of the table.
+package struct Candidate: Sendable {
+    package var replica: ReplicaID
+    /// Streams on it now.
+    package var inFlight: Int
+    /// Number of the pick that chose it last, counted over the whole table; zero when none did.
+    package var lastPick: UInt64
+    /// How much the operator prefers it; only breaks ties.
+    package var weight: Int
+    /// Leading blocks of this prompt that it is believed to hold.
+    package var matchedBlocks: Int
+    /// Blocks of all prompts that it is believed to hold.
+    package var cachedBlocks: Int
+    /// Where the table keeps it.
+    var slot: Int
+
+    package init(
+        replica: ReplicaID, inFlight: Int, lastPick: UInt64 = 0, weight: Int = 1, matchedBlocks: Int = 0,
+        cachedBlocks: Int = 0
+    ) {
+        self.init(
+            replica: replica, inFlight: inFlight, lastPick: lastPick, weight: weight, matchedBlocks: matchedBlocks,
+            cachedBlocks: cachedBlocks, slot: 0)
+    }
+
+    init(
+        replica: ReplicaID, inFlight: Int, lastPick: UInt64, weight: Int, matchedBlocks: Int, cachedBlocks: Int,
+        slot: Int
+    ) {
+        self.replica = replica
+        self.inFlight = inFlight
+        self.lastPick = lastPick
+        self.weight = weight
+        self.matchedBlocks = matchedBlocks
+        self.cachedBlocks = cachedBlocks
+        self.slot = slot
+    }
+}

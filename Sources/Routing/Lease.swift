@@ -1,0 +1,18 @@
+/// One unit in flight on a replica: taken with the pick, given back once, by `ReplicaTable.release`, where the stream
+/// ends. Copies are the same lease.
+package struct Lease: Sendable {
+    package let replica: ReplicaID
+    /// Different for every lease of a table; for logs.
+    package let serial: UInt64
+    let slot: Int
+    let ticket: NoteTicket
+}
+
+/// How a leased unit ended, as far as routing cares.
+package enum LeaseOutcome: CaseIterable, Sendable {
+    /// The replica worked on it. What was noted of its prompt stays believed. Also of a stream that its caller gave up
+    /// after it had been sent.
+    case served
+    /// The replica never answered: refused, gone away, not connected. What was noted of its prompt is taken back.
+    case failedBeforeResponse
+}

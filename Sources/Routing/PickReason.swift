@@ -1,0 +1,18 @@
+/// Why a replica was picked.
+package enum PickReason: String, CaseIterable, Sendable {
+    /// Nobody else could have been.
+    case onlyCandidate = "only_candidate"
+    /// It holds enough of this prompt.
+    case prefixMatch = "prefix_match"
+    /// A replica that holds enough of this prompt was too busy, and nobody else held enough.
+    case diverted
+    /// There was a hint, and nobody held enough of this prompt.
+    case cold
+    /// It had the fewest streams; the stream had no hint, or the policy wants none.
+    case leastInFlight = "least_in_flight"
+    /// It was its turn.
+    case roundRobin = "round_robin"
+
+    /// Stable text for logs and metric labels.
+    package var name: String { self.rawValue }
+}

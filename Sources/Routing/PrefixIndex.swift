@@ -1,0 +1,142 @@
+/// Which replica served which prefix: a tree of prompt blocks that the chains of one cluster make, each block with the
+/// few replicas that served it last. It is a belief about caches that nobody here can see, so it may be wrong in either
+/// direction; it is bounded in memory, and every call is bounded by the length of the chain.
+///
+/// ```
+/// a ── b ── c            list by recency, newest first:   a b c  …  a' b'
+///   └─ d                 a block is always newer than the blocks behind it, so the oldest one is always a leaf
+/// ```
+/// Replicas are named by their dense slot; `forget` gives the slot a new generation, and whatever was said of the old
+/// one means nothing from then on. It is part of a `ReplicaTable` and lives under its lock.
+package struct PrefixIndex: Sendable {
+    /// What is kept per replica slot.
+    struct Holder: Sendable {
+        /// Never zero.
+        var generation: UInt16 = 1
+        /// Marks of this generation in the arena.
+        var blocks = 0
+    }
+
+    /// Most blocks that are remembered.
+    package let capacity: Int
+    /// Age in milliseconds past which a mark means nothing; nil is never.
+    let timeToLive: Int32?
+
+    /// Blocks remembered now.
+    package internal(set) var count = 0
+
+    var entries = ContiguousArray<PrefixEntry>()
+    var table = BlockTable()
+    var holders = ContiguousArray<Holder>()
+    var newest = PrefixEntry.none
+    var oldest = PrefixEntry.none
+    var firstUnused = PrefixEntry.none
+    var serial: UInt16 = 0
+
+    /// `capacity` at least 1. A `timeToLiveMs` of zero, or of more than 24 days, is for ever.
+    package init(capacity: Int, timeToLiveMs: Int) {
+        precondition(capacity >= 1 && timeToLiveMs >= 0, "an index has room for a block and no negative age")
+        self.capacity = min(capacity, Int(Int32.max))
+        self.timeToLive = timeToLiveMs == 0 ? nil : Int32(exactly: timeToLiveMs)
+    }
+
+    /// Blocks that the replica in `slot` is believed to hold. Those that are too old count until a note or a sweep
+    /// meets them.
+    package func blocks(heldBy slot: Int) -> Int {
+        slot < self.holders.count ? self.holders[slot].blocks : 0
+    }
+
+    /// Fills `depths`, one element per slot: how many leading blocks of `chain` each replica is believed to hold.
+    /// The deepest block with its mark counts: to serve it, the replica had to have all before it. Elements past the
+    /// last slot that ever noted something are zero. Nothing changes by being asked.
+    package func match(_ chain: PrefixChain, at now: Instant, into depths: inout ContiguousArray<Int>) {
+        for slot in depths.indices { depths[slot] = 0 }
+        let now = Self.stamp(now)
+        var parent = PrefixEntry.none
+        for position in 0..<chain.count {
+            let entry = self.table.find(chain[position], in: self.entries)
+            // A different parent would be two texts with one hash, which nobody meets who does not look for it.
+            guard entry >= 0, self.entries[Int(entry)].parent == parent else { return }
+            for index in 0..<PrefixEntry.markLimit {
+                let mark = self.entries[Int(entry)].marks[index]
+                if self.isLive(mark, at: now) { depths[Int(mark.slot)] = position + 1 }
+            }
+            parent = entry
+        }
+    }
+
+    /// Remembers that the replica in `slot` gets `chain` now. A chain longer than the capacity is noted in part.
+    package mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> NoteTicket {
+        guard !chain.isEmpty else { return .nothing }
+        self.ensureHolder(slot)
+        self.serial &+= 1
+        let now = Self.stamp(now)
+        var deepest = PrefixEntry.none
+        var reached = 0
+        var held = 0
+        while reached < min(chain.count, self.capacity) {
+            var entry = self.table.find(chain[reached], in: self.entries)
+            if entry < 0 {
+                // The blocks above are the newest of the list already: the oldest one is not among them.
+                if self.count == self.capacity { self.remove(self.oldest) }
+                entry = self.add(chain[reached], parent: deepest)
+                self.link(entry, behind: deepest)
+            } else if self.entries[Int(entry)].parent != deepest {
+                break
+            } else if self.entries[Int(entry)].newer != deepest {
+                self.unlink(entry)
+                self.link(entry, behind: deepest)
+            }
+            reached += 1
+            if self.mark(entry, slot: slot, at: now) { held = reached }
+            deepest = entry
+        }
+        guard reached > 0 else { return .nothing }
+        return NoteTicket(
+            entry: deepest, claimed: Int32(reached - held), hash: chain[reached - 1], slot: UInt16(slot),
+            generation: self.holders[slot].generation, serial: self.serial)
+    }
+
+    /// Takes back what a note claimed, because its stream never reached the replica: the blocks that the replica was not
+    /// believed to hold before, as far as no later note renewed them. What it was believed to hold stays. A mark that
+    /// was displaced by the claim does not return. Does nothing when the deepest block's mark is gone or renewed.
+    package mutating func withdraw(_ ticket: NoteTicket) {
+        guard ticket.claimed > 0, self.holders[Int(ticket.slot)].generation == ticket.generation,
+            self.entries[Int(ticket.entry)].isUsed, self.entries[Int(ticket.entry)].hash == ticket.hash,
+            self.claim(of: ticket, on: ticket.entry) != nil
+        else { return }
+        var entry = ticket.entry
+        for _ in 0..<ticket.claimed {
+            let parent = self.entries[Int(entry)].parent
+            if let index = self.claim(of: ticket, on: entry) { self.clear(entry, index) }
+            if self.entries[Int(entry)].children == 0, !self.hasCurrentMark(entry) { self.remove(entry) }
+            entry = parent
+        }
+    }
+
+    /// Forgets all that the replica in `slot` was believed to hold: its process restarted, or another replica has the
+    /// slot from now on. Takes no time: the marks are seen as stale when they are met.
+    package mutating func forget(slot: Int) {
+        guard slot < self.holders.count else { return }
+        if self.holders[slot].generation == .max {
+            // Once in 65,535 times the numbers start over, and no mark of the first round may be left.
+            self.clearMarks(of: slot)
+            self.holders[slot].generation = 0
+        }
+        self.holders[slot].generation += 1
+        self.holders[slot].blocks = 0
+    }
+
+    /// Removes blocks that no replica is believed to hold any more, the least recently noted first, and at most
+    /// `limit` of them. Returns how many went. It stops at the first one that somebody holds.
+    @discardableResult
+    package mutating func sweep(at now: Instant, limit: Int) -> Int {
+        let now = Self.stamp(now)
+        var removed = 0
+        while removed < limit, self.oldest >= 0, !self.hasLiveMark(self.oldest, at: now) {
+            self.remove(self.oldest)
+            removed += 1
+        }
+        return removed
+    }
+}

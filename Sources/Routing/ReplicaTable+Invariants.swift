@@ -1,0 +1,22 @@
+/// What must hold between any two calls. For tests: it looks at everything.
+extension ReplicaTable {
+    /// One sentence per broken promise; empty when the table is sound.
+    package func checkInvariants() -> [String] {
+        var broken = self.index.checkInvariants()
+        let taken = self.members.indices.filter { self.members[$0] != nil }
+        if taken != self.order.sorted() { broken.append("the order does not name each member once") }
+        if self.names.count != self.members.count { broken.append("a slot has no name") }
+        var last: ReplicaID?
+        for slot in self.order {
+            guard let member = self.members[slot] else { continue }
+            if member.inFlight < 0 { broken.append("replica \(member.replica) has less than no streams") }
+            if let last, last >= member.replica { broken.append("replica \(member.replica) is not in its place") }
+            last = member.replica
+        }
+        if self.departedInFlight < 0 { broken.append("replicas that left have less than no streams") }
+        for slot in self.members.indices where self.members[slot] == nil {
+            if self.index.blocks(heldBy: slot) != 0 { broken.append("slot \(slot) is free and holds blocks") }
+        }
+        return broken
+    }
+}

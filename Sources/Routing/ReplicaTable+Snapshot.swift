@@ -1,0 +1,43 @@
+/// One replica as the admin port and the metrics show it.
+package struct ReplicaRow: Equatable, Sendable {
+    package let replica: ReplicaID
+    package let name: String
+    package let availability: Availability
+    /// Streams on it now.
+    package let inFlight: Int
+    /// Streams that were ever given to it by a pick.
+    package let picks: UInt64
+    package let weight: Int
+    /// Prompt blocks that it is believed to hold.
+    package let cachedBlocks: Int
+}
+
+extension ReplicaTable {
+    /// All replicas, in the order in which they joined.
+    package func snapshot() -> [ReplicaRow] {
+        self.order.compactMap { slot in
+            self.members[slot].map { member in
+                ReplicaRow(
+                    replica: member.replica, name: self.names[slot], availability: member.availability,
+                    inFlight: member.inFlight, picks: member.picks, weight: member.weight,
+                    cachedBlocks: self.index.blocks(heldBy: slot))
+            }
+        }
+    }
+
+    /// Replicas in the table.
+    package var count: Int { self.order.count }
+
+    /// Leases that are out, those of replicas that left included.
+    package var totalInFlight: Int {
+        self.order.reduce(self.departedInFlight) { $0 + (self.members[$1]?.inFlight ?? 0) }
+    }
+
+    /// Whether a pick would find a replica now.
+    package var canPick: Bool {
+        self.order.contains { self.members[$0].map { $0.availability.standing != .out } ?? false }
+    }
+
+    /// Prompt blocks that the whole cluster remembers.
+    package var indexedBlocks: Int { self.index.count }
+}

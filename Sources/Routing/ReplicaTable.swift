@@ -1,0 +1,194 @@
+/// The replicas of one model: who they are, how busy, what their caches are believed to hold, and the pick among them.
+/// A value without clock, log or I/O. The proxy keeps it in one mutex per cluster; choosing, counting and noting happen
+/// in one call, so that two streams never see the same idle replica.
+///
+/// A replica has a dense slot for as long as it is here; slots are used again, ids are not.
+package struct ReplicaTable: Sendable {
+    /// What a pick reads of a replica.
+    struct Member: Sendable {
+        var replica: ReplicaID
+        var availability = Availability.unknown
+        var inFlight = 0
+        var weight: Int
+        var lastPick: UInt64 = 0
+        var picks: UInt64 = 0
+    }
+
+    package let settings: RoutingSettings
+
+    /// By slot; nil when the slot is free.
+    var members = ContiguousArray<Member?>()
+    /// By slot.
+    var names: [String] = []
+    /// Slots of the members, in the order in which they joined.
+    var order = ContiguousArray<Int>()
+    var index: PrefixIndex
+    /// Leases that are out for replicas that left.
+    package internal(set) var departedInFlight = 0
+
+    private let prefixCachePicker: PrefixCachePicker
+    private var nextNumber: UInt32 = 0
+    private var pickCount: UInt64 = 0
+    private var leaseCount: UInt64 = 0
+    /// Filled anew by each pick; kept for their memory.
+    private var candidates = ContiguousArray<Candidate>()
+    private var depths = ContiguousArray<Int>()
+
+    package init(settings: RoutingSettings) {
+        self.settings = settings
+        self.index = PrefixIndex(capacity: settings.maxIndexBlocks, timeToLiveMs: settings.prefixTtlMs)
+        self.prefixCachePicker = PrefixCachePicker(
+            minPrefixMatch: settings.minPrefixMatch,
+            loadGuard: LoadGuard(absolute: settings.balanceAbsolute, relative: settings.balanceRelative))
+    }
+
+    // MARK: - Replicas
+
+    /// Adds a replica, not probed yet. `name` is for people; `weight` breaks ties, the heavier one wins.
+    package mutating func add(name: String, weight: Int) -> ReplicaID {
+        precondition(self.nextNumber < .max, "a table does not outlive its numbers")
+        let replica = ReplicaID(number: self.nextNumber)
+        self.nextNumber += 1
+        let member = Member(replica: replica, weight: weight)
+        if let slot = self.members.firstIndex(where: { $0 == nil }) {
+            self.members[slot] = member
+            self.names[slot] = name
+            self.order.append(slot)
+        } else {
+            self.order.append(self.members.count)
+            self.members.append(member)
+            self.names.append(name)
+            self.depths.append(0)
+        }
+        return replica
+    }
+
+    /// Removes a replica and forgets its cache. Streams on it go on; their leases may come back later. Nothing happens
+    /// when it is gone already.
+    package mutating func remove(_ replica: ReplicaID) {
+        guard let slot = self.slot(of: replica), let member = self.members[slot] else { return }
+        self.departedInFlight += member.inFlight
+        self.members[slot] = nil
+        self.names[slot] = ""
+        self.order.removeAll { $0 == slot }
+        self.index.forget(slot: slot)
+    }
+
+    /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
+    @discardableResult
+    package mutating func setAvailability(_ replica: ReplicaID, _ availability: Availability) -> Availability? {
+        guard let slot = self.slot(of: replica) else { return nil }
+        let before = self.members[slot]?.availability
+        self.members[slot]?.availability = availability
+        return before
+    }
+
+    /// nil when the replica is gone.
+    package func availability(of replica: ReplicaID) -> Availability? {
+        self.slot(of: replica).flatMap { self.members[$0]?.availability }
+    }
+
+    /// Streams on the replica; zero when it is gone.
+    package func inFlight(of replica: ReplicaID) -> Int {
+        self.slot(of: replica).flatMap { self.members[$0]?.inFlight } ?? 0
+    }
+
+    /// Forgets what the replica was believed to hold: its process restarted. Not for a lost connection, which a
+    /// cache survives.
+    package mutating func forgetCache(of replica: ReplicaID) {
+        guard let slot = self.slot(of: replica) else { return }
+        self.index.forget(slot: slot)
+    }
+
+    // MARK: - Streams
+
+    /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
+    /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
+    /// when no replica may be chosen. Allocates nothing once as many replicas and blocks have been seen before.
+    package mutating func pickAndLease(
+        _ chain: PrefixChain, excluding: [ReplicaID] = [], at now: Instant
+    ) -> PickDecision? {
+        if !chain.isEmpty { self.index.match(chain, at: now, into: &self.depths) }
+        self.gather(.candidate, excluding, hinted: !chain.isEmpty)
+        if self.candidates.isEmpty { self.gather(.lastResort, excluding, hinted: !chain.isEmpty) }
+        guard let choice = self.choose(promptBlocks: chain.count) else { return nil }
+        let chosen = self.candidates[choice.position]
+        self.pickCount += 1
+        self.members[chosen.slot]?.lastPick = self.pickCount
+        self.members[chosen.slot]?.picks += 1
+        return PickDecision(
+            lease: self.lease(slot: chosen.slot, self.index.note(chain, slot: chosen.slot, at: now), chosen.replica),
+            reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
+            matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
+            diverted: choice.diverted)
+    }
+
+    /// Counts a stream that is sent to this replica without a choice. It is no pick: it takes nobody's turn.
+    package mutating func lease(_ replica: ReplicaID) -> Lease {
+        if let slot = self.slot(of: replica) { return self.lease(slot: slot, .nothing, replica) }
+        self.departedInFlight += 1
+        self.leaseCount += 1
+        return Lease(replica: replica, serial: self.leaseCount, slot: 0, ticket: .nothing)
+    }
+
+    /// Gives a lease back. Exactly once, also when the replica has left in the meantime. Uses the moment to sweep a
+    /// few old blocks out, as nobody waits for it.
+    package mutating func release(_ lease: Lease, _ outcome: LeaseOutcome, at now: Instant) {
+        if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
+            self.members[lease.slot]?.inFlight -= 1
+            precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
+        } else {
+            self.departedInFlight -= 1
+            precondition(self.departedInFlight >= 0, "a lease is released once, also that of a replica that left")
+        }
+        switch outcome {
+        case .served: ()
+        case .failedBeforeResponse: self.index.withdraw(lease.ticket)
+        }
+        self.index.sweep(at: now, limit: 8)
+    }
+
+    /// Forgets prefixes that nobody is believed to hold any more: at most `limit` blocks, so that the lock is not held
+    /// for long. Returns how many; as many as `limit` means that there may be more.
+    @discardableResult
+    package mutating func sweep(at now: Instant, limit: Int = 4_096) -> Int {
+        self.index.sweep(at: now, limit: limit)
+    }
+
+    // MARK: - The pick
+
+    private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
+        self.candidates.removeAll(keepingCapacity: true)
+        for slot in self.order {
+            guard let member = self.members[slot], member.availability.standing == standing,
+                !excluding.contains(member.replica)
+            else { continue }
+            self.candidates.append(
+                Candidate(
+                    replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
+                    weight: member.weight, matchedBlocks: hinted ? self.depths[slot] : 0,
+                    cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
+        }
+    }
+
+    private func choose(promptBlocks: Int) -> Choice? {
+        switch self.settings.policy {
+        case .roundRobin:
+            RoundRobinPicker().pick(among: self.candidates.span, promptBlocks: promptBlocks)
+        case .leastInFlight:
+            LeastInFlightPicker().pick(among: self.candidates.span, promptBlocks: promptBlocks)
+        case .prefixCache:
+            self.prefixCachePicker.pick(among: self.candidates.span, promptBlocks: promptBlocks)
+        }
+    }
+
+    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID) -> Lease {
+        self.members[slot]?.inFlight += 1
+        self.leaseCount += 1
+        return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket)
+    }
+
+    func slot(of replica: ReplicaID) -> Int? {
+        self.order.first { self.members[$0]?.replica == replica }
+    }
+}

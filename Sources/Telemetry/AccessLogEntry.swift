@@ -1,0 +1,87 @@
+/// What one ended stream was: where it came from, who served it and why, how it ended, how much and how long.
+///
+/// Made once per stream, at its end, and only when the log is on. Its strings should be ones that exist already (a
+/// connection's peer address, a cluster's name), so that making an entry copies references. It has no place for a prompt,
+/// a header value or a message, and none may be put into one of its fields.
+package struct AccessLogEntry: Sendable {
+    /// When the stream's HEADERS arrived, in milliseconds since 1970-01-01 UTC.
+    package var startUnixMs: Int
+    /// The caller's address with its port, as the socket reports it.
+    package var peer: String
+    /// The configured name or address of the listener that accepted the connection.
+    package var listener: String
+    /// The request's `:path`, as the caller sent it.
+    package var method: String
+    /// The cluster that the stream was routed to, nil when none was found.
+    package var cluster: String?
+    /// The model that the stream asked for, nil when it named none.
+    package var model: String?
+    /// The replica that was sent the stream last, nil when it never got that far.
+    package var replica: String?
+    /// Why that replica was picked.
+    package var pickReason: String?
+    /// Prompt blocks that the replica was believed to hold, nil for a stream without a prompt.
+    package var matchedBlocks: Int?
+    /// Share of the prompt's bytes in those blocks, 0 to 1, nil for a stream without a prompt.
+    package var matchedShare: Double?
+    /// The gRPC status that the caller was told, nil when the stream ended without one.
+    package var grpcStatus: Int?
+    /// That status in words, such as `UNAVAILABLE`; nil for none and for numbers that gRPC does not define.
+    package var grpcStatusName: String?
+    /// The HTTP/2 error code of the RST_STREAM that ended the downstream stream, from either side; nil when none did.
+    package var resetCode: UInt32?
+    /// Bytes of DATA payload that the caller sent.
+    package var requestBytes = 0
+    /// Whole gRPC messages that the caller sent.
+    package var requestMessages = 0
+    /// Bytes of DATA payload that the caller was sent.
+    package var responseBytes = 0
+    /// Whole gRPC messages that the caller was sent.
+    package var responseMessages = 0
+    /// From the arrival of HEADERS to the first response byte towards the caller, nil when there was none.
+    package var firstResponse: Duration?
+    /// From the arrival of HEADERS to the stream's end.
+    package var total: Duration
+    /// How many replicas the stream was given to after the first one.
+    package var retries = 0
+    /// The cause of the reply that the proxy made itself, nil when an upstream answered.
+    package var localReply: String?
+
+    package init(startUnixMs: Int, peer: String, listener: String, method: String, total: Duration) {
+        self.startUnixMs = startUnixMs
+        self.peer = peer
+        self.listener = listener
+        self.method = method
+        self.total = total
+    }
+
+    /// Names every field once, in the order of the line.
+    func fields(into line: inout some AccessLogLine & ~Copyable) {
+        line.timestamp("time", unixMs: self.startUnixMs)
+        line.text("peer", self.peer)
+        line.text("listener", self.listener)
+        line.text("method", self.method)
+        line.text("cluster", self.cluster)
+        line.text("model", self.model)
+        line.text("replica", self.replica)
+        line.text("reason", self.pickReason)
+        line.number("matched_blocks", self.matchedBlocks)
+        line.thousandths("matched_share", self.matchedShare.map(AccessLogEntry.thousandths(ofShare:)))
+        line.number("grpc_status", self.grpcStatus)
+        line.text("grpc_status_name", self.grpcStatusName)
+        line.number("reset_code", self.resetCode.map(Int.init))
+        line.number("request_bytes", self.requestBytes)
+        line.number("request_messages", self.requestMessages)
+        line.number("response_bytes", self.responseBytes)
+        line.number("response_messages", self.responseMessages)
+        line.thousandths("first_response_ms", self.firstResponse.map { $0.wholeNanoseconds / 1_000 })
+        line.thousandths("total_ms", self.total.wholeNanoseconds / 1_000)
+        line.number("retries", self.retries)
+        line.text("local_reply", self.localReply)
+    }
+
+    /// 0 to 1000; what is not a share, and NaN above all, must not trap a log line.
+    private static func thousandths(ofShare share: Double) -> Int {
+        share > 0 ? Int((min(share, 1) * 1_000).rounded()) : 0
+    }
+}

@@ -1,0 +1,33 @@
+/// What is on top of a link: an HTTP/2 connection. All calls come on the link's loop.
+package protocol LinkHandler: AnyObject {
+    /// The link is open. Comes once, before everything else, and not at all when a connect fails.
+    func linkOpened()
+    /// Bytes have arrived; they are valid during the call only.
+    func linkReceived(_ bytes: RawSpan)
+    /// Puts what is to be sent into `output`, and returns whether there is more than fitted. Called at the end of a turn
+    /// after `Link.needsDrain`, and only while the peer takes what was sent before.
+    func linkDrains(into output: inout OutputRawSpan) -> Bool
+    /// The link is closed, by whichever side. Comes once, also when a connect fails; nothing follows.
+    func linkClosed(_ closure: LinkClosure)
+}
+
+/// Why a link is closed.
+package enum LinkClosure: Sendable, Equatable {
+    /// We closed it.
+    case closedByUs
+    /// The peer closed it in order, or both did.
+    case closedByPeer
+    /// The kernel reported an error on an open link: reset, timed out, unreachable.
+    case broken(String)
+    /// It never opened.
+    case connectFailed(ConnectFailure)
+}
+
+/// Why a connect failed.
+package enum ConnectFailure: Sendable, Equatable {
+    /// Nothing listens there.
+    case refused
+    case timedOut
+    /// No such host, no route, no such file …
+    case unreachable(String)
+}

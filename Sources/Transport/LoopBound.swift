@@ -1,0 +1,17 @@
+/// Carries a value that belongs to one loop through code that may run anywhere. The value is touched on its loop only,
+/// which every access checks. The one place where `@unchecked Sendable` stands.
+package struct LoopBound<Value>: @unchecked Sendable {
+    private let wrapped: Value
+    package let loop: Loop
+
+    package init(_ value: Value, on loop: Loop) {
+        self.wrapped = value
+        self.loop = loop
+    }
+
+    /// Traps when read on another loop.
+    package var value: Value {
+        self.loop.preconditionIsCurrent()
+        return self.wrapped
+    }
+}

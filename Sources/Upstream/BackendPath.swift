@@ -1,0 +1,7 @@
+/// The methods that the proxy itself calls on a replica (`:path` of gRPC over HTTP/2).
+enum BackendPath {
+    static let health = "/backend.Backend/Health"
+    static let loadModel = "/backend.Backend/LoadModel"
+    static let free = "/backend.Backend/Free"
+    static let tokenizeString = "/backend.Backend/TokenizeString"
+}

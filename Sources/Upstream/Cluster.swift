@@ -1,0 +1,288 @@
+package import Logging
+package import Routing
+package import Synchronization
+package import Telemetry
+package import Transport
+
+/// The replicas of one model, and everything that is decided about them: one mutex around plain values.
+///
+/// Loops pick and release here; the prober, the model lifecycle and the evicting clients report facts. Nothing slow
+/// happens under the lock. Safe to use from every thread.
+package final class Cluster: Sendable {
+    package let name: String
+    package let settings: ClusterSettings
+    package let replicas: [Replica]
+    package let metrics: ClusterMetrics
+    let log: Logger
+    private let state: Mutex<State>
+
+    struct State: Sendable {
+        var table: ReplicaTable
+        /// By position in `replicas`.
+        var entries: [Entry]
+    }
+
+    struct Entry: Sendable {
+        let replica: Replica
+        var health: ReplicaHealth
+        var model = ReplicaModel.unasked
+        var sinceNs: UInt64
+        var why = "not probed yet"
+        var probe: ProbeRecord?
+        var evictions = 0
+        /// Wakes the replica's prober before its time.
+        var wake: (@Sendable () -> Void)?
+    }
+
+    /// The last probe of a replica.
+    package struct ProbeRecord: Sendable {
+        package var outcome: ProbeOutcome
+        package var atNs: UInt64
+        package var latencyNs: UInt64
+    }
+
+    /// - Parameter firstSlot: the process-wide slot of this cluster's first replica; the others follow.
+    package init(settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger) {
+        self.name = settings.name
+        self.settings = settings
+        self.log = log
+        self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
+        var table = ReplicaTable(settings: settings.routing)
+        var replicas: [Replica] = []
+        for (offset, replica) in settings.replicas.enumerated() {
+            let name = replica.endpoint.description
+            replicas.append(
+                Replica(
+                    id: table.add(name: name, weight: replica.weight), slot: firstSlot + offset,
+                    endpoint: replica.endpoint, weight: replica.weight,
+                    connections: registry.gauge(
+                        "homing_upstream_connections", help: "Connections to replicas that are open or opening.",
+                        labels: [("cluster", settings.name), ("replica", name)])))
+        }
+        self.replicas = replicas
+        let now = Loop.now
+        let entries = replicas.map {
+            Entry(replica: $0, health: ReplicaHealth(settings: settings.probe), sinceNs: now)
+        }
+        self.state = Mutex(State(table: table, entries: entries))
+    }
+
+    // MARK: The data path
+
+    /// Picks a replica and takes a lease on it, in one step. Nil when there is no replica at all.
+    package func pick(_ chain: PrefixChain, excluding: [ReplicaID], at now: UInt64) -> (Replica, PickDecision)? {
+        let decision = self.state.withLock {
+            $0.table.pickAndLease(chain, excluding: excluding, at: Instant(nanoseconds: now))
+        }
+        guard let decision else {
+            self.metrics.noReplica.add()
+            return nil
+        }
+        self.metrics.picked(decision)
+        return (self.replica(decision.replica), decision)
+    }
+
+    func release(_ lease: Lease, _ outcome: UpstreamOutcome) {
+        let leaseOutcome: LeaseOutcome =
+            switch outcome {
+            case .answered, .cancelled: .served
+            case .failed: .failedBeforeResponse
+            }
+        self.state.withLock { $0.table.release(lease, leaseOutcome, at: Instant(nanoseconds: Loop.now)) }
+    }
+
+    /// Gives a lease back that never became a stream.
+    package func returnUnused(_ lease: Lease) {
+        self.state.withLock {
+            $0.table.release(lease, .failedBeforeResponse, at: Instant(nanoseconds: Loop.now))
+        }
+    }
+
+    /// Why nothing could be picked.
+    package enum Shortage: Sendable { case unreachable, loading, notLoaded }
+
+    package func shortage() -> Shortage {
+        self.state.withLock { state in
+            let reachable = state.entries.filter { $0.health.standing != .unreachable }
+            if reachable.contains(where: { $0.model == .loading }) { return .loading }
+            if reachable.contains(where: { $0.model == .missing || $0.model == .unchecked }) { return .notLoaded }
+            return .unreachable
+        }
+    }
+
+    // MARK: Facts
+
+    /// A connection to the replica was taken out.
+    func connectionEvicted(_ replica: Replica, _ failure: UpstreamFailure) {
+        self.metrics.evicted(replica.name, failure.name)
+        self.update(replica, why: failure.name) { entry in
+            entry.evictions += 1
+            switch failure {
+            case .connectFailed(let cause): entry.health.connectFailed(refused: cause == .refused)
+            case .connectionLost: entry.health.connectionLost()
+            case .refused, .reset, .notGRPC: ()
+            }
+            // A process that went away takes its model with it; one that only lost a connection has to be asked.
+            if case .loaded = entry.model { entry.model = .unchecked }
+        }
+        self.log.info(
+            "connection evicted",
+            metadata: [
+                "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
+            ])
+        self.wakeProber(of: replica)
+    }
+
+    func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+        self.metrics.probed(replica.name, outcome.name)
+        self.update(replica, why: "probe \(outcome.name)") { entry in
+            entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
+            switch outcome {
+            case .alive: entry.health.probeAnswered()
+            case .busy: entry.health.probeTimedOut()
+            case .unreachable(let refused): entry.health.probeFailed(refused: refused)
+            }
+        }
+    }
+
+    /// A stream was refused with "Model not loaded". Returns whether the replica is out until its model is back, so that
+    /// the stream should go elsewhere.
+    package func foundNotLoaded(_ replica: Replica) -> Bool {
+        let isOut = self.update(replica, why: "model not loaded") { entry in
+            // Without remembered options nobody could load it again: then the worker's own answer is the best one.
+            guard entry.model != .unasked else { return }
+            if entry.model != .loading { entry.model = .missing }
+        }
+        if isOut { self.wakeProber(of: replica) }
+        return isOut
+    }
+
+    func setModel(of replica: Replica, _ model: ReplicaModel, why: String) {
+        self.update(replica, why: why) { $0.model = model }
+    }
+
+    func model(of replica: Replica) -> ReplicaModel { self.entry(of: replica).model }
+    func health(of replica: Replica) -> ReplicaHealth.Standing { self.entry(of: replica).health.standing }
+
+    func inFlight(of replica: Replica) -> Int {
+        self.state.withLock { $0.table.inFlight(of: replica.id) }
+    }
+
+    func onWake(of replica: Replica, _ wake: (@Sendable () -> Void)?) {
+        self.state.withLock { $0.entries[self.position(of: replica)].wake = wake }
+    }
+
+    func wakeProber(of replica: Replica) { self.entry(of: replica).wake?() }
+
+    /// Drops index entries that are too old. Called now and then.
+    func sweep() {
+        self.state.withLock { $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
+    }
+
+    // MARK: Sight
+
+    /// Whether a stream would find a replica now.
+    package var isUsable: Bool {
+        self.state.withLock { state in
+            state.entries.contains { state.table.availability(of: $0.replica.id).standing != .out }
+        }
+    }
+
+    /// Whether at least one replica is known to be good: what Health and `/ready` say.
+    package var hasAvailableReplica: Bool {
+        self.state.withLock { state in
+            state.entries.contains { state.table.availability(of: $0.replica.id) == .available }
+        }
+    }
+
+    /// One replica as operators see it.
+    package struct Row: Sendable {
+        package var replica: Replica
+        package var availability: Availability
+        package var why: String
+        package var sinceNs: UInt64
+        package var inFlight: Int
+        package var picks: Int
+        package var cachedBlocks: Int
+        package var model: ReplicaModel
+        package var probe: ProbeRecord?
+        package var evictions: Int
+    }
+
+    package func rows() -> [Row] {
+        self.state.withLock { state in
+            let table = Dictionary(uniqueKeysWithValues: state.table.snapshot().map { ($0.id, $0) })
+            return state.entries.compactMap { entry in
+                table[entry.replica.id].map { row in
+                    Row(
+                        replica: entry.replica, availability: row.availability, why: entry.why,
+                        sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: row.picks,
+                        cachedBlocks: row.cachedBlocks, model: entry.model, probe: entry.probe,
+                        evictions: entry.evictions)
+                }
+            }
+        }
+    }
+
+    package var totalInFlight: Int { self.state.withLock { $0.table.totalInFlight } }
+
+    // MARK: Private
+
+    private func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
+
+    private func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
+
+    private func entry(of replica: Replica) -> Entry {
+        self.state.withLock { $0.entries[self.position(of: replica)] }
+    }
+
+    /// Changes what is known about a replica and, with it, whether it may be picked. Returns whether it may not.
+    @discardableResult
+    private func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
+        let position = self.position(of: replica)
+        let (before, after) = self.state.withLock { state in
+            let before = state.table.availability(of: replica.id)
+            change(&state.entries[position])
+            let after = state.entries[position].availability
+            if after != before {
+                state.table.setAvailability(replica.id, after)
+                state.entries[position].sinceNs = Loop.now
+                state.entries[position].why = why
+                // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
+                if after == .unreachable || after == .notLoaded { state.table.forgetCache(of: replica.id) }
+            }
+            return (before, after)
+        }
+        if before != after {
+            self.log.info(
+                "replica changed",
+                metadata: [
+                    "cluster": "\(self.name)", "replica": "\(replica.name)", "from": "\(before.name)",
+                    "to": "\(after.name)", "why": "\(why)",
+                ])
+        }
+        return after.standing == .out
+    }
+}
+
+extension Cluster.Entry {
+    /// What routing is told: reachability first, then the model.
+    var availability: Availability {
+        switch self.health.standing {
+        case .unreachable: return .unreachable
+        case .unknown, .suspect, .available: ()
+        }
+        switch self.model {
+        case .loading: return .loading
+        case .missing: return .notLoaded
+        // Reachable again, but nobody has asked for its model yet: no traffic before that.
+        case .unchecked: return self.health.standing == .available ? .notLoaded : .suspect
+        case .unasked, .loaded: ()
+        }
+        switch self.health.standing {
+        case .unknown: return .unknown
+        case .suspect: return .suspect
+        case .available, .unreachable: return .available
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package import Routing
+package import Telemetry
+
+/// What one cluster counts. Handles are made once, so that counting is one atomic addition.
+package struct ClusterMetrics: Sendable {
+    private let picks: [Counter]
+    private let retries: [String: Counter]
+    package let diverts: Counter
+    package let noReplica: Counter
+    package let timeToFirstResponse: Histogram
+    private let registry: MetricRegistry
+    private let cluster: String
+
+    package init(cluster: String, registry: MetricRegistry) {
+        self.cluster = cluster
+        self.registry = registry
+        self.picks = PickReason.allCases.map { reason in
+            registry.counter(
+                "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
+                labels: [("cluster", cluster), ("reason", reason.name)])
+        }
+        self.diverts = registry.counter(
+            "homing_diverts_total", help: "Streams that left a warm replica because it was too busy.",
+            labels: [("cluster", cluster)])
+        self.noReplica = registry.counter(
+            "homing_no_replica_total", help: "Streams that found no replica at all.", labels: [("cluster", cluster)])
+        self.retries = Dictionary(
+            uniqueKeysWithValues: RetryCause.allCases.map { cause in
+                (
+                    cause.rawValue,
+                    registry.counter(
+                        "homing_retries_total", help: "Streams sent to another replica, by what went wrong before.",
+                        labels: [("cluster", cluster), ("cause", cause.rawValue)])
+                )
+            })
+        self.timeToFirstResponse = registry.histogram(
+            "homing_time_to_first_response_seconds",
+            help: "From a stream's request to the first response byte of its replica.",
+            bounds: Histogram.firstResponseBounds, labels: [("cluster", cluster)])
+    }
+
+    package func picked(_ decision: PickDecision) {
+        self.picks[decision.reason.position].add()
+        if decision.diverted { self.diverts.add() }
+    }
+
+    package func retried(_ cause: RetryCause) { self.retries[cause.rawValue]?.add() }
+
+    package func evicted(_ replica: String, _ cause: String) {
+        self.registry.counter(
+            "homing_evictions_total", help: "Upstream connections taken out, by replica and cause.",
+            labels: [("cluster", self.cluster), ("replica", replica), ("cause", cause)]
+        ).add()
+    }
+
+    package func probed(_ replica: String, _ outcome: String) {
+        self.registry.counter(
+            "homing_probes_total", help: "Health probes by replica and outcome.",
+            labels: [("cluster", self.cluster), ("replica", replica), ("outcome", outcome)]
+        ).add()
+    }
+
+    package func loaded(_ replica: String, _ outcome: String) {
+        self.registry.counter(
+            "homing_model_loads_total", help: "LoadModel calls sent to replicas, by outcome.",
+            labels: [("cluster", self.cluster), ("replica", replica), ("outcome", outcome)]
+        ).add()
+    }
+}
+
+/// Why a stream was sent to another replica.
+package enum RetryCause: String, Sendable, CaseIterable {
+    case connectFailed = "connect_failed"
+    case connectionLost = "connection_lost"
+    case refused = "stream_refused"
+    case notLoaded = "model_not_loaded"
+}

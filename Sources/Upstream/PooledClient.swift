@@ -1,0 +1,93 @@
+package import Connection
+package import Transport
+package import Wire
+
+/// The connections of one loop to one replica, opened when a stream needs them. A stream never crosses loops.
+///
+/// Lives on one loop, owned by the client stack.
+package final class PooledClient: UpstreamClient {
+    package let replica: Replica
+    package let loop: Loop
+    private let settings: PoolSettings
+    private let factory: HTTP2SessionFactory
+    private var connections: [UpstreamConnection] = []
+    /// Connections that take no new streams but have not closed yet.
+    private var leaving: [UpstreamConnection] = []
+    /// Told once for each connection that ends.
+    var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
+
+    init(replica: Replica, settings: PoolSettings, on loop: Loop, factory: HTTP2SessionFactory) {
+        self.replica = replica
+        self.settings = settings
+        self.loop = loop
+        self.factory = factory
+    }
+
+    package func open(_ stream: UpstreamStream) {
+        // A connection that has used up its stream identifiers refuses; a new one does not.
+        if self.submit(stream, on: self.connectionWithRoom()) || self.submit(stream, on: self.connect()) { return }
+        let loopBound = LoopBound(stream, on: self.loop)
+        self.loop.execute { loopBound.value.over(.failed(.refused)) }
+    }
+
+    package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
+
+    /// Connections that are open or opening.
+    package var connectionCount: Int { self.connections.count + self.leaving.count }
+
+    /// Lets open streams finish and closes all connections.
+    package func retire() {
+        for connection in self.connections {
+            self.remove(connection)
+            connection.retire()
+        }
+    }
+
+    private func submit(_ stream: UpstreamStream, on connection: UpstreamConnection) -> Bool {
+        let list = connection.session.newHeaderList()
+        let ended = stream.makeRequest(list)
+        guard connection.session.submitRequest(stream, list, ended: ended) else {
+            self.remove(connection)
+            connection.retire()
+            return false
+        }
+        stream.opened(on: connection)
+        return true
+    }
+
+    /// The connection with the fewest streams that has room, or a new one when there are fewer than wanted and every
+    /// one has streams, or when all are full.
+    private func connectionWithRoom() -> UpstreamConnection {
+        var best: UpstreamConnection?
+        for connection in self.connections where connection.hasRoom {
+            if connection.streamCount < (best?.streamCount ?? .max) { best = connection }
+        }
+        if let best, best.streamCount == 0 || self.connections.count >= self.settings.perLoop { return best }
+        return self.connect()
+    }
+
+    private func connect() -> UpstreamConnection {
+        let connection = UpstreamConnection(pool: self, on: self.loop, factory: self.factory)
+        let link = Link(on: self.loop, handler: connection)
+        connection.own(link)
+        self.connections.append(connection)
+        self.replica.connectionOpened()
+        Connector.connect(link, to: self.replica.endpoint, timeoutMs: self.settings.connectTimeoutMs)
+        return connection
+    }
+
+    /// No new streams go to this connection.
+    func remove(_ connection: UpstreamConnection) {
+        guard connection.isInPool else { return }
+        connection.isInPool = false
+        self.connections.removeAll { $0 === connection }
+        self.leaving.append(connection)
+    }
+
+    func connectionClosed(_ connection: UpstreamConnection, _ closure: LinkClosure) {
+        self.connectionEnded(connection, closure)
+        self.remove(connection)
+        self.leaving.removeAll { $0 === connection }
+        self.replica.connectionClosed()
+    }
+}

@@ -1,0 +1,36 @@
+/// What a probe found. A slow answer is not a dead worker, so there are three.
+package enum ProbeOutcome: Sendable, Equatable {
+    /// It answered `Health` with exactly OK.
+    case alive
+    /// It did not answer in time, on a connection that is open.
+    case busy
+    /// No connection, a lost one, or an answer that is no Health. `refused`: nothing listens there.
+    case unreachable(refused: Bool)
+
+    /// The name that metrics and logs use.
+    package var name: String {
+        switch self {
+        case .alive: "alive"
+        case .busy: "busy"
+        case .unreachable: "unreachable"
+        }
+    }
+
+    init(_ answer: UnaryCall.Answer) {
+        switch answer {
+        case .status(.ok, _, let message): self = Self.isOK(message) ? .alive : .unreachable(refused: false)
+        // The worker is there and speaks gRPC; that it wants a token or knows no Health is an operator's problem, and
+        // taking it out would hide the worker's own, better, error.
+        case .status(.unavailable, _, _): self = .unreachable(refused: false)
+        case .status(.deadlineExceeded, _, _): self = .busy
+        case .status: self = .alive
+        case .deadlineExceeded(let connected): self = connected ? .busy : .unreachable(refused: false)
+        case .failed(.connectFailed(.refused)): self = .unreachable(refused: true)
+        case .failed: self = .unreachable(refused: false)
+        }
+    }
+
+    private static func isOK(_ message: [UInt8]) -> Bool {
+        (try? Reply(decoding: message.span.bytes))?.message == Array("OK".utf8)
+    }
+}

@@ -1,0 +1,57 @@
+package import Connection
+package import Transport
+package import Wire
+
+/// A connection to a replica.
+///
+/// ```
+/// connecting ──opened──► ready ──goaway / retire──► draining ──last stream──► gone
+///      └───────────── refused, timed out, lost ──────────────┘
+/// ```
+/// Streams may be opened while it is still connecting: they wait in its session. Lives on one loop, owned by its pool.
+package final class UpstreamConnection: HTTP2Connection {
+    private unowned let pool: PooledClient
+    package internal(set) var isInPool = true
+    /// Why the connection is of no more use; nil while it works, and when it ended in order.
+    package private(set) var failure: UpstreamFailure?
+    /// The replica said GOAWAY, or we are about to: no new streams.
+    package private(set) var isRetired = false
+
+    init(pool: PooledClient, on loop: Loop, factory: HTTP2SessionFactory) {
+        self.pool = pool
+        super.init(.client, on: loop, factory: factory)
+    }
+
+    /// Whether another stream finds room here.
+    var hasRoom: Bool {
+        !self.isRetired && !self.isClosed && self.streamCount < self.session.peerMaxConcurrentStreams
+    }
+
+    /// No new streams; open ones finish, then the connection closes.
+    func retire() {
+        self.isRetired = true
+        self.shutDown()
+    }
+
+    package override func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {
+        self.isRetired = true
+        self.pool.remove(self)
+        self.shutDown()
+    }
+
+    package override func closing(_ closure: LinkClosure) {
+        switch closure {
+        case .connectFailed(let failure): self.failure = .connectFailed(failure)
+        case .broken: self.failure = .connectionLost
+        // A worker that dies closes its sockets in order as well: only after GOAWAY is that an orderly end.
+        case .closedByPeer: self.failure = self.isRetired && self.streamCount == 0 ? nil : .connectionLost
+        case .closedByUs: self.failure = self.sessionFailed ? .connectionLost : nil
+        }
+    }
+
+    package override func closed(_ closure: LinkClosure) {
+        self.pool.connectionClosed(self, closure)
+    }
+
+    private var sessionFailed: Bool { self.session.hasFailed }
+}

@@ -1,0 +1,57 @@
+package import Transport
+package import Wire
+
+/// What went wrong between the proxy and a replica. Closed: a new kind does not compile until every question below has
+/// its answer.
+package enum UpstreamFailure: Error, Sendable, Equatable {
+    /// No connection came about.
+    case connectFailed(ConnectFailure)
+    /// The connection went away under the stream.
+    case connectionLost
+    /// The replica did not take the stream: REFUSED_STREAM, or a GOAWAY with a lower last stream (RFC 9113 §8.7).
+    case refused
+    /// The replica ended the stream with another RST_STREAM before its answer was complete.
+    case reset(HTTP2ErrorCode)
+    /// The replica's answer is not gRPC: no status, or not even HTTP 200.
+    case notGRPC
+}
+
+extension UpstreamFailure {
+    /// Whether another replica may be tried while no response byte has been relayed.
+    package var mayTryElsewhere: Bool {
+        switch self {
+        case .connectFailed, .connectionLost, .refused: true
+        case .reset, .notGRPC: false
+        }
+    }
+
+    /// Whether the connection is of no more use, and with it perhaps the replica.
+    package var isOfConnection: Bool {
+        switch self {
+        case .connectFailed, .connectionLost: true
+        case .refused, .reset, .notGRPC: false
+        }
+    }
+
+    /// The name that metrics and logs use.
+    package var name: String {
+        switch self {
+        case .connectFailed(.refused): "connect_refused"
+        case .connectFailed(.timedOut): "connect_timeout"
+        case .connectFailed(.unreachable): "connect_failed"
+        case .connectionLost: "connection_lost"
+        case .refused: "stream_refused"
+        case .reset: "stream_reset"
+        case .notGRPC: "not_grpc"
+        }
+    }
+}
+
+/// How a stream to a replica ended.
+package enum UpstreamOutcome: Sendable, Equatable {
+    /// The replica's answer is complete, whatever its status says.
+    case answered
+    /// We ended it: the caller went away, or its deadline passed.
+    case cancelled
+    case failed(UpstreamFailure)
+}

@@ -1,0 +1,32 @@
+package import Connection
+package import Transport
+package import Wire
+
+/// The client stacks of one loop, made when they are first used. Lives on its loop.
+package final class UpstreamLoop {
+    package let loop: Loop
+    private let factory: HTTP2SessionFactory
+    /// By `Replica.slot`.
+    private var clients = ContiguousArray<ReplicaClient?>()
+
+    package init(on loop: Loop, settings: HTTP2Settings = HTTP2Settings()) {
+        self.loop = loop
+        self.factory = HTTP2SessionFactory(settings: settings)
+    }
+
+    package func client(of replica: Replica, in cluster: Cluster) -> ReplicaClient {
+        if replica.slot < self.clients.count, let client = self.clients[replica.slot] { return client }
+        while self.clients.count <= replica.slot { self.clients.append(nil) }
+        let pooled = PooledClient(
+            replica: replica, settings: cluster.settings.connections, on: self.loop, factory: self.factory)
+        let client = InFlightTrackingClient(
+            around: ConnectionEvictingClient(around: pooled, cluster: cluster), cluster: cluster)
+        self.clients[replica.slot] = client
+        return client
+    }
+
+    /// Lets open streams finish and closes all connections of the loop.
+    package func retire() {
+        for client in self.clients { client?.inner.pool.retire() }
+    }
+}

@@ -1,0 +1,14 @@
+/// What a connection is told by its session, besides what its streams are told. Called on the connection's loop, never
+/// from inside an nghttp2 callback, except `makeStream`, which must only make an object.
+package protocol HTTP2SessionDelegate: AnyObject {
+    /// The peer has begun a request; the object that will stand for it. Server sessions only.
+    func makeStream() -> HTTP2Stream
+    /// Something is to be sent: call `drain` before the loop sleeps.
+    func sessionNeedsDrain()
+    /// The peer's settings have changed.
+    func settingsArrived()
+    /// The peer will not take streams above `lastStreamID`; open ones at or below it go on (RFC 9113 §6.8).
+    func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode)
+    /// A stream has been closed and detached; it has been told before.
+    func streamClosed()
+}

@@ -1,0 +1,45 @@
+internal import CNghttp2
+
+/// Makes the sessions of one loop: callbacks and options are set once and shared by all of them.
+/// Safe to use: the C objects never leave this class and are freed once, in deinit, after nghttp2 has copied them.
+@safe package final class HTTP2SessionFactory {
+    let callbacks: OpaquePointer
+    let options: OpaquePointer
+    let settings: HTTP2Settings
+    /// Shared by all submissions of the loop.
+    package let headerList = HeaderList()
+
+    package init(settings: HTTP2Settings) {
+        var callbacks: OpaquePointer?
+        var options: OpaquePointer?
+        guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, unsafe nghttp2_option_new(&options) == 0,
+            let callbacks = unsafe callbacks, let options = unsafe options
+        else { fatalError("out of memory for nghttp2's callbacks") }
+        unsafe HTTP2Session.install(on: callbacks)
+        unsafe nghttp2_option_set_no_auto_window_update(options, 1)
+        unsafe nghttp2_option_set_no_closed_streams(options, 1)
+        unsafe nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(Int32.max))
+        unsafe self.callbacks = callbacks
+        unsafe self.options = options
+        self.settings = settings
+    }
+
+    deinit {
+        unsafe nghttp2_session_callbacks_del(self.callbacks)
+        unsafe nghttp2_option_del(self.options)
+    }
+}
+
+/// What we tell a peer in our first SETTINGS frame (RFC 9113 §6.5.2), and how large our connection window is.
+package struct HTTP2Settings: Sendable {
+    /// Most streams the peer may open at once. Only said by servers.
+    package var maxConcurrentStreams = 1_000
+    /// Bytes of one stream that may be under way to us: what a reader that never reads can cost.
+    package var streamWindowBytes = 256 * 1024
+    /// Bytes of all streams together that may be under way. Given back on arrival, so it never blocks a stream.
+    package var connectionWindowBytes = 4 * 1024 * 1024
+    /// Largest header list we take.
+    package var maxHeaderListBytes = 64 * 1024
+
+    package init() {}
+}

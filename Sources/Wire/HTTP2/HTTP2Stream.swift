@@ -1,0 +1,148 @@
+internal import CNghttp2
+
+/// One HTTP/2 stream on one leg: what has arrived, what is still to be sent. Subclasses say what an event means.
+///
+/// ```
+/// detached ──request arrives / submitRequest──► attached ──closed──► detached
+/// ```
+/// While attached, its session keeps it alive and calls the event functions below, each on the session's loop and never
+/// from inside an nghttp2 callback, so they may call everything here. After `closed` it may be used for another stream.
+/// Not shared; lives on one loop.
+@safe package class HTTP2Stream {
+    /// The stream identifier of RFC 9113 §5.1.1; zero while detached.
+    package internal(set) final var id: Int32 = 0
+    unowned(unsafe) final var session: HTTP2Session?
+    /// Neighbours in the session's list of attached streams.
+    unowned(unsafe) final var next: HTTP2Stream?
+    unowned(unsafe) final var previous: HTTP2Stream?
+
+    /// The request's or the response's header list, once it has arrived.
+    package final let headers = HeaderBlock()
+    package final let trailers = HeaderBlock()
+    final var headersAreComplete = false
+
+    final var body = BodyBuffer()
+    final var bodyHasEnded = false
+    final var sendsTrailers = false
+    final var isDeferred = false
+    /// Body bytes framed since the owner was last told.
+    final var framedBytes = 0
+    /// Where trailers come from when the body has ended: the other leg's block, or a list of our own.
+    final var trailerSource = TrailerSource.none
+
+    enum TrailerSource {
+        case none
+        case block(HeaderBlock)
+        case own([(name: String, value: String)])
+    }
+
+    package init() {}
+
+    // MARK: Events
+
+    /// The header list has arrived. `ended` means that no body and no trailers follow.
+    package func headersArrived(ended: Bool) {}
+    /// Body bytes have arrived; they are valid during the call only. Give their window back with `consume`.
+    package func bodyArrived(_ bytes: RawSpan) {}
+    /// Trailers have arrived, and with them the end of the peer's side.
+    package func trailersArrived() {}
+    /// The peer's side has ended without trailers.
+    package func bodyEnded() {}
+    /// `count` bytes given to `send` have been put in frames.
+    package func bodyFramed(_ count: Int) {}
+    /// The stream is over and detached: completely, by a reset from either side, or with its connection.
+    package func closed(_ closure: StreamClosure) {}
+
+    // MARK: Sending
+
+    package final var isAttached: Bool { self.id != 0 }
+    /// Body bytes that are held for sending, including those kept for a retry.
+    package final var heldBytes: Int { self.body.heldCount }
+    /// Body bytes that have not been put in frames yet.
+    package final var unframedBytes: Int { self.body.unframedCount }
+
+    /// Adds body bytes; they are sent as the peer's windows allow.
+    package final func send(_ bytes: RawSpan) {
+        unsafe bytes.withUnsafeBytes { unsafe self.body.append($0) }
+        self.resume()
+    }
+
+    /// The body ends with the bytes already given to `send`, and with it our side of the stream.
+    package final func endBody() {
+        self.bodyHasEnded = true
+        self.resume()
+    }
+
+    /// The body ends with the bytes already given, then the other leg's trailers follow. The block stays as it is
+    /// until this stream is closed.
+    package final func endBody(trailers: HeaderBlock) {
+        self.trailerSource = .block(trailers)
+        self.sendsTrailers = true
+        self.endBody()
+    }
+
+    /// The body ends with the bytes already given, then trailers of our own follow.
+    package final func endBody(trailers: [(name: String, value: String)]) {
+        self.trailerSource = .own(trailers)
+        self.sendsTrailers = true
+        self.endBody()
+    }
+
+    /// Ends the stream at once with RST_STREAM. `closed` follows when the frame has been sent.
+    package final func reset(_ code: HTTP2ErrorCode) {
+        guard self.isAttached, let session = unsafe self.session else { return }
+        session.submitReset(self, code)
+    }
+
+    /// Gives the peer back `count` bytes of this stream's window. The connection's window is given back on arrival.
+    package final func consume(_ count: Int) {
+        guard count > 0, self.isAttached, let session = unsafe self.session else { return }
+        session.consume(self, count)
+    }
+
+    /// Framed bytes are kept from now on, so that the same body can be sent again. Before the first byte is framed.
+    package final func keepBodyForRetry() { self.body.keepFramedBytes() }
+    /// Framed bytes need not be kept any more.
+    package final func dropBodyKeptForRetry() { self.body.dropFramedBytes() }
+    /// Whether the whole body is still here, so that it can be sent again.
+    package final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
+    /// The body starts again from its first byte. Only while detached and with framed bytes kept.
+    package final func rewindBody() {
+        self.body.rewind()
+        self.isDeferred = false
+    }
+
+    /// Forgets everything that arrived; what is to be sent stays. For another attempt of the same call.
+    package final func forgetReceived() {
+        self.headers.removeAll()
+        self.trailers.removeAll()
+        self.headersAreComplete = false
+    }
+
+    /// Back to what `init` made, with buffers kept for the next stream. Only while detached.
+    package final func reuse() {
+        precondition(!self.isAttached, "an attached stream is still in use")
+        self.forgetReceived()
+        self.body.removeAll()
+        self.bodyHasEnded = false
+        self.sendsTrailers = false
+        self.isDeferred = false
+        self.framedBytes = 0
+        self.trailerSource = .none
+    }
+
+    private func resume() {
+        guard self.isAttached, let session = unsafe self.session else { return }
+        session.bodyGrew(self)
+    }
+}
+
+/// How a stream ended.
+package enum StreamClosure: Sendable, Equatable {
+    /// Both sides ended, or one side sent RST_STREAM(NO_ERROR) after its end (RFC 9113 §8.1).
+    case completed
+    /// RST_STREAM, or a GOAWAY that left the stream out (then the code is REFUSED_STREAM).
+    case reset(HTTP2ErrorCode)
+    /// The connection is gone.
+    case connectionLost
+}
