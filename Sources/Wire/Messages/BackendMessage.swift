@@ -17,6 +17,11 @@ extension BackendMessage {
     package init(decoding message: RawSpan) throws(MessageProblem) {
         try self.init(decoding: message, in: MessageArena(retained: 0))
     }
+
+    /// The same for bytes in an array.
+    package init(decoding message: [UInt8]) throws(MessageProblem) {
+        self = try message.withRawSpan { bytes throws(MessageProblem) in try Self(decoding: bytes) }
+    }
 }
 
 /// Room for the C side of a message that is being made: what the C struct points to lives here until it is packed.

@@ -53,6 +53,20 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     case stopQuantization = "StopQuantization"
     case forward = "Forward"
 
+    /// The call that `path`, a stream's `:path`, names; nil for every other.
+    package init?(path: RawSpan) {
+        let prefixCount = Self.pathPrefix.count
+        let nameCount = path.byteCount - prefixCount
+        guard nameCount > 0, nameCount < Self.byNameCount.count else { return nil }
+        let found = unsafe path.withUnsafeBytes { path -> BackendMethod? in
+            guard unsafe path.starts(with: Self.pathPrefix) else { return nil }
+            let name = unsafe path[prefixCount...]
+            return Self.byNameCount[nameCount].first { unsafe name.elementsEqual($0.name) }?.method
+        }
+        guard let found else { return nil }
+        self = found
+    }
+
     /// How a caller may send and be answered.
     package enum Kind: Sendable {
         case unary
@@ -115,20 +129,6 @@ package enum BackendMethod: String, Sendable, CaseIterable {
 
     /// The `:path` of its streams.
     package var path: String { "/backend.Backend/\(self.rawValue)" }
-
-    /// The call that `path`, a stream's `:path`, names; nil for every other.
-    package init?(path: RawSpan) {
-        let prefixCount = Self.pathPrefix.count
-        let nameCount = path.byteCount - prefixCount
-        guard nameCount > 0, nameCount < Self.byNameCount.count else { return nil }
-        let found = unsafe path.withUnsafeBytes { path -> BackendMethod? in
-            guard unsafe path.starts(with: Self.pathPrefix) else { return nil }
-            let name = unsafe path[prefixCount...]
-            return unsafe Self.byNameCount[nameCount].first { unsafe name.elementsEqual($0.name) }?.method
-        }
-        guard let found else { return nil }
-        self = found
-    }
 
     private static let pathPrefix = Array("/backend.Backend/".utf8)
 

@@ -1,0 +1,31 @@
+import CBackend
+import CProtobufC
+
+/// Whether an order such as LoadModel was carried out: the protocol's `Result`.
+///
+/// Some workers report a failed load with status OK and `success` false, so the status alone is not the answer.
+package struct BackendResult: BackendMessage {
+    package var message: [UInt8]
+    package var success: Bool
+
+    package init(success: Bool, message: [UInt8] = []) {
+        self.message = message
+        self.success = success
+    }
+
+    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+        self = try unsafe arena.decode(message, with: backend__result__unpack) { result in
+            unsafe BackendResult(success: result.pointee.success != 0, message: result.pointee.message.bytes)
+        }
+    }
+
+    package func encoded() -> [UInt8] {
+        MessageMaking.make { making in
+            var result = unsafe Backend__Result()
+            unsafe backend__result__init(&result)
+            unsafe result.message = making.data(self.message)
+            unsafe result.success = self.success ? 1 : 0
+            return unsafe making.packed(&result, size: backend__result__get_packed_size, pack: backend__result__pack)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import CBackend
+import CProtobufC
+
+/// Asks for nothing: the request of Health, Free and Status. GetMetrics' request is as empty.
+package struct HealthMessage: BackendMessage {
+    package init() {}
+
+    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+        try unsafe arena.decode(message, with: backend__health_message__unpack) { _ in () }
+    }
+
+    package func encoded() -> [UInt8] {
+        MessageMaking.make { making in
+            var message = unsafe Backend__HealthMessage()
+            unsafe backend__health_message__init(&message)
+            return unsafe making.packed(
+                &message, size: backend__health_message__get_packed_size, pack: backend__health_message__pack)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+import CBackend
+import CProtobufC
+
+/// What LocalAI wants to know before its first text request to a model.
+package struct ModelMetadataResponse: BackendMessage {
+    package var supportsThinking: Bool
+    /// The mark that stands for a picture in a prompt; empty for models of text.
+    package var mediaMarker: [UInt8]
+
+    package init(supportsThinking: Bool = false, mediaMarker: [UInt8] = []) {
+        self.supportsThinking = supportsThinking
+        self.mediaMarker = mediaMarker
+    }
+
+    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+        self = try unsafe arena.decode(message, with: backend__model_metadata_response__unpack) { response in
+            unsafe ModelMetadataResponse(
+                supportsThinking: response.pointee.supports_thinking != 0,
+                mediaMarker: response.pointee.media_marker.bytes)
+        }
+    }
+
+    package func encoded() -> [UInt8] {
+        MessageMaking.make { making in
+            var response = unsafe Backend__ModelMetadataResponse()
+            unsafe backend__model_metadata_response__init(&response)
+            unsafe response.supports_thinking = self.supportsThinking ? 1 : 0
+            unsafe response.media_marker = making.data(self.mediaMarker)
+            return unsafe making.packed(
+                &response, size: backend__model_metadata_response__get_packed_size,
+                pack: backend__model_metadata_response__pack)
+        }
+    }
+}
