@@ -1,5 +1,5 @@
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// One HTTP/2 connection: a session on a link. Subclasses are the downstream connection, the upstream connection and
 /// the demo worker's.
@@ -9,7 +9,7 @@ package import Wire
 ///   └──────────── link closed, protocol error ───┘
 /// ```
 /// Lives on its link's loop. The link keeps it alive while it is not closed.
-package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
+open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package final let loop: Loop
     package private(set) final var session: HTTP2Session!
     package private(set) final var link: Link!
@@ -30,23 +30,23 @@ package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     // MARK: For subclasses
 
     /// The link is open.
-    package func opened() {}
+    open func opened() {}
     /// The connection is over; its streams are about to be told. Comes once.
-    package func closing(_ closure: LinkClosure) {}
+    open func closing(_ closure: LinkClosure) {}
     /// The connection is over; all its streams have been told. Comes once.
-    package func closed(_ closure: LinkClosure) {}
+    open func closed(_ closure: LinkClosure) {}
     /// The object for a request that has begun. Server side only.
-    package func makeStream() -> HTTP2Stream { preconditionFailure("a client session gets no requests") }
+    open func makeStream() -> HTTP2Stream { preconditionFailure("a client session gets no requests") }
     /// The peer's settings have changed.
-    package func settingsArrived() {}
+    open func settingsArrived() {}
     /// The peer takes no streams above `lastStreamID`.
-    package func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
+    open func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
     /// A stream has been closed.
-    package func streamClosed() {}
+    open func streamClosed() {}
     /// The peer broke the protocol. `firstBytes` holds what it sent when that was no HTTP/2 at all.
-    package func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
+    open func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
     /// Bytes to send instead of the session's when the peer does not speak HTTP/2; then the link is closed.
-    package func goodbye() -> [UInt8] { [] }
+    open func goodbye() -> [UInt8] { [] }
 
     // MARK: Ending
 
@@ -77,7 +77,7 @@ package class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     }
 
     /// Subclasses with another idea of when a draining connection is over say so here.
-    package func mayCloseWhenDrained() -> Bool { self.session.role == .client }
+    open func mayCloseWhenDrained() -> Bool { self.session.role == .client }
 
     private func closeIfOver() {
         guard !self.isClosed, let link = self.link else { return }

@@ -26,7 +26,7 @@ package struct ClusterDirectory: Sendable {
     func cluster(for model: RawSpan, listenerCluster: Int?) -> Int? {
         let fallback = listenerCluster ?? 0
         guard !model.isEmpty, !self.byModel.isEmpty else { return fallback }
-        let named = self.byModel[model.copied()]
+        let named = self.byModel[model.copied]
         if let named, listenerCluster == nil || listenerCluster == named { return named }
         // A cluster without a list of models serves any; workers check the identity themselves.
         return named == nil && self.clusters[fallback].settings.models.isEmpty ? fallback : nil

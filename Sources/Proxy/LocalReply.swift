@@ -1,4 +1,4 @@
-package import Upstream
+import Upstream
 package import Wire
 
 /// An answer that the proxy makes itself because no replica can. One table says what each cause looks like to a caller.

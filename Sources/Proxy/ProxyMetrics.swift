@@ -16,37 +16,37 @@ package struct ProxyMetrics: Sendable {
 
     package init(clusters: [String], registry: MetricRegistry) {
         self.activeStreams = registry.gauge(
-            "homing_streams_active", help: "Downstream streams that are open.", labels: [])
+            "homing_streams_active", help: "Downstream streams that are open.")
         self.connections = registry.gauge(
-            "homing_downstream_connections", help: "Downstream connections that are open.", labels: [])
+            "homing_downstream_connections", help: "Downstream connections that are open.")
         self.undecodedHints = registry.counter(
             "homing_undecoded_hints_total",
-            help: "Prompts that could not be read and went to the least loaded replica.", labels: [])
+            help: "Prompts that could not be read and went to the least loaded replica.")
         self.notHTTP2 = registry.counter(
-            "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.", labels: [])
+            "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.")
         self.protocolErrors = registry.counter(
-            "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.", labels: [])
+            "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.")
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
                     cause,
                     registry.counter(
                         "homing_local_replies_total", help: "Answers that the proxy made itself, by cause.",
-                        labels: [("cause", cause.rawValue)])
+                        labels: ["cause": cause.rawValue])
                 )
             })
         self.streams = clusters.map { cluster in
-            CounterGrid(
-                registry: registry, name: "homing_streams_total",
-                help: "Downstream streams that ended, by method and gRPC status.",
-                rows: ("method", Self.methods), columns: ("status", Self.statuses), labels: [("cluster", cluster)])
+            registry.counterGrid(
+                "homing_streams_total", help: "Downstream streams that ended, by method and gRPC status.",
+                labels: ["cluster": cluster], rows: ("method", Self.methods), columns: ("status", Self.statuses))
         }
     }
 
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
 
-    func ended(cluster: Int, method: BackendMethod?, status: GRPCStatusCode?) {
-        let row = method.map(\.position) ?? Self.methods.count - 1
+    /// - Parameter method: position in `BackendMethod.allCases`; nil for a method that is not the protocol's.
+    func ended(cluster: Int, method: Int?, status: GRPCStatusCode?) {
+        let row = method ?? Self.methods.count - 1
         let column = status.map { Int($0.rawValue) } ?? Self.statuses.count - 1
         self.streams[cluster][row, column].add()
     }

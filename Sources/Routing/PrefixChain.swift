@@ -51,6 +51,11 @@ package struct PrefixChain: Sendable {
         unsafe model.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
     }
 
+    /// A digest of any bytes, with the same hash: to know options or a message again.
+    package static func digest(_ bytes: [UInt8]) -> UInt64 {
+        unsafe bytes.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
+    }
+
     /// Blocks so far. A block at the end that is shorter than `blockBytes` counts after `finish`.
     package var count: Int { self.hashes.count }
 

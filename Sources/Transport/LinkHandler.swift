@@ -12,7 +12,7 @@ package protocol LinkHandler: AnyObject {
 }
 
 /// Why a link is closed.
-package enum LinkClosure: Sendable, Equatable {
+public enum LinkClosure: Sendable, Equatable {
     /// We closed it.
     case closedByUs
     /// The peer closed it in order, or both did.
@@ -24,7 +24,7 @@ package enum LinkClosure: Sendable, Equatable {
 }
 
 /// Why a connect failed.
-package enum ConnectFailure: Sendable, Equatable {
+public enum ConnectFailure: Sendable, Equatable {
     /// Nothing listens there.
     case refused
     case timedOut

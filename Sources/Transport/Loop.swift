@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
@@ -24,6 +25,14 @@ package final class Loop: Sendable {
 
     /// Monotonic time in nanoseconds; comparable between loops.
     package static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    /// Wall-clock milliseconds since 1970 of a moment of `now`, for logs.
+    package static func unixMs(of nanoseconds: UInt64) -> Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        let unixNs = Int(time.tv_sec) * 1_000_000_000 + Int(time.tv_nsec)
+        return (unixNs - Int(Self.now - nanoseconds)) / 1_000_000
+    }
 
     /// Runs `body` on the loop in one of its next turns.
     package func execute(_ body: @escaping @Sendable () -> Void) {

@@ -1,8 +1,8 @@
 package import Logging
 package import Routing
-package import Synchronization
+import Synchronization
 package import Telemetry
-package import Transport
+import Transport
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -57,7 +57,7 @@ package final class Cluster: Sendable {
                     endpoint: replica.endpoint, weight: replica.weight,
                     connections: registry.gauge(
                         "homing_upstream_connections", help: "Connections to replicas that are open or opening.",
-                        labels: [("cluster", settings.name), ("replica", name)])))
+                        labels: ["cluster": settings.name, "replica": name])))
         }
         self.replicas = replicas
         let now = Loop.now

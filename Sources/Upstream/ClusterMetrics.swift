@@ -20,27 +20,27 @@ package struct ClusterMetrics: Sendable {
                     reason,
                     registry.counter(
                         "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
-                        labels: [("cluster", cluster), ("reason", reason.name)])
+                        labels: ["cluster": cluster, "reason": reason.name])
                 )
             })
         self.diverts = registry.counter(
             "homing_diverts_total", help: "Streams that left a warm replica because it was too busy.",
-            labels: [("cluster", cluster)])
+            labels: ["cluster": cluster])
         self.noReplica = registry.counter(
-            "homing_no_replica_total", help: "Streams that found no replica at all.", labels: [("cluster", cluster)])
+            "homing_no_replica_total", help: "Streams that found no replica at all.", labels: ["cluster": cluster])
         self.retries = Dictionary(
             uniqueKeysWithValues: RetryCause.allCases.map { cause in
                 (
                     cause,
                     registry.counter(
                         "homing_retries_total", help: "Streams sent to another replica, by what went wrong before.",
-                        labels: [("cluster", cluster), ("cause", cause.rawValue)])
+                        labels: ["cluster": cluster, "cause": cause.rawValue])
                 )
             })
         self.timeToFirstResponse = registry.histogram(
             "homing_time_to_first_response_seconds",
             help: "From a stream's request to the first response byte of its replica.",
-            bounds: Histogram.firstResponseBounds, labels: [("cluster", cluster)])
+            bounds: Histogram.firstResponseBounds, labels: ["cluster": cluster])
     }
 
     package func picked(_ decision: PickDecision) {
@@ -53,21 +53,21 @@ package struct ClusterMetrics: Sendable {
     package func evicted(_ replica: String, _ cause: String) {
         self.registry.counter(
             "homing_evictions_total", help: "Upstream connections taken out, by replica and cause.",
-            labels: [("cluster", self.cluster), ("replica", replica), ("cause", cause)]
+            labels: ["cluster": self.cluster, "replica": replica, "cause": cause]
         ).add()
     }
 
     package func probed(_ replica: String, _ outcome: String) {
         self.registry.counter(
             "homing_probes_total", help: "Health probes by replica and outcome.",
-            labels: [("cluster", self.cluster), ("replica", replica), ("outcome", outcome)]
+            labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
         ).add()
     }
 
     package func loaded(_ replica: String, _ outcome: String) {
         self.registry.counter(
             "homing_model_loads_total", help: "LoadModel calls sent to replicas, by outcome.",
-            labels: [("cluster", self.cluster), ("replica", replica), ("outcome", outcome)]
+            labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
         ).add()
     }
 }

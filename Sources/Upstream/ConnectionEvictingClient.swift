@@ -1,4 +1,4 @@
-package import Transport
+import Transport
 
 /// Takes a connection out when it fails, and tells the cluster that its replica may be gone: by connection and by
 /// replica, never by model, and once for each connection however many streams it carried.

@@ -1,4 +1,4 @@
-package import Transport
+import Transport
 
 /// Counts every stream to a replica from the pick to the stream's end, whatever way it ends.
 ///

@@ -1,5 +1,5 @@
-internal import Logging
-package import Routing
+import Logging
+import Routing
 package import Transport
 package import Wire
 
@@ -53,16 +53,18 @@ package actor ModelLifecycle {
 
     /// Loads `message`, an encoded ModelOptions, on every replica and remembers it. Succeeds when one replica did.
     package func load(_ message: [UInt8]) async -> Report {
-        guard let decoded = try? ModelOptions(decoding: message.span.bytes) else { return .malformed }
+        guard let decoded = try? ModelOptions(decoding: message) else { return .malformed }
         let options = Options(
-            message: message, digest: PrefixChain.salt(model: message.span.bytes), model: decoded.model)
+            message: message, digest: PrefixChain.digest(message), model: decoded.model)
         self.remembered = options
         let cluster = self.cluster
         let results = await withTaskGroup(of: (Replica, LoadResult).self) { group in
             for replica in cluster.replicas {
                 group.addTask { (replica, await self.load(options, on: replica)) }
             }
-            return await group.reduce(into: [(Replica, LoadResult)]()) { $0.append($1) }
+            var results: [(Replica, LoadResult)] = []
+            for await result in group { results.append(result) }
+            return results
         }
         return Self.report(results.sorted { $0.0.id < $1.0.id })
     }
@@ -195,7 +197,7 @@ package actor ModelLifecycle {
     private static func result(of answer: UnaryCall.Answer) -> LoadResult {
         switch answer {
         case .status(.ok, _, let message):
-            guard let result = try? BackendResult(decoding: message.span.bytes) else {
+            guard let result = try? BackendResult(decoding: message) else {
                 return .failed(.internal, "its answer is no Result")
             }
             // Some workers report a failed load as OK with success = false.

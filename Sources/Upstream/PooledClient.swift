@@ -1,6 +1,6 @@
-package import Connection
+import Connection
 package import Transport
-package import Wire
+import Wire
 
 /// The connections of one loop to one replica, opened when a stream needs them. A stream never crosses loops.
 ///

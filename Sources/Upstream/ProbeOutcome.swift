@@ -1,3 +1,6 @@
+import Transport
+import Wire
+
 /// What a probe found. A slow answer is not a dead worker, so there are three.
 package enum ProbeOutcome: Sendable, Equatable {
     /// It answered `Health` with exactly OK.
@@ -31,6 +34,6 @@ package enum ProbeOutcome: Sendable, Equatable {
     }
 
     private static func isOK(_ message: [UInt8]) -> Bool {
-        (try? Reply(decoding: message.span.bytes))?.message == Array("OK".utf8)
+        (try? Reply(decoding: message))?.message == Array("OK".utf8)
     }
 }

@@ -1,8 +1,5 @@
-package import Logging
-package import Routing
-package import Telemetry
 package import Transport
-package import Wire
+import Wire
 
 /// Probes the replicas of one cluster over the native protocol, in the background: every replica by itself, each in its
 /// own time. The data path only reads the state that this keeps.

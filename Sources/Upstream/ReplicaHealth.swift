@@ -1,4 +1,4 @@
-package import Routing
+
 
 /// What is known about whether one replica can be reached. A value: facts in, a verdict out.
 ///

@@ -1,4 +1,5 @@
-package import Transport
+import Connection
+import Transport
 package import Wire
 
 /// One small call of our own to a replica: a probe, a load, a question. At most one message each way.
@@ -45,7 +46,7 @@ package final class UnaryCall: UpstreamStream {
             account: pool.account)
         call.completion = completion
         call.open(on: client)
-        call.send(GRPCFrame.framed(message).span.bytes)
+        call.send(GRPCFrame.framed(message))
         call.endBody()
         if timeoutMs > 0 {
             let bound = LoopBound(call, on: pool.loop)
@@ -74,7 +75,7 @@ package final class UnaryCall: UpstreamStream {
     }
 
     package override func bodyArrived(_ bytes: RawSpan) {
-        if self.received.count < Self.maxAnswerBytes { self.received.append(contentsOf: bytes.copied()) }
+        if self.received.count < Self.maxAnswerBytes { self.received.append(contentsOf: bytes.copied) }
         self.consume(bytes.byteCount)
     }
 
@@ -90,7 +91,7 @@ package final class UnaryCall: UpstreamStream {
     private func answer() -> Answer {
         let block = self.trailers.contains(.grpcStatus) ? self.trailers : self.headers
         guard let status = GRPCStatus(block) else { return .failed(.notGRPC) }
-        return .status(status.code, text: status.text, message: GRPCFrame.singleMessage(in: self.received))
+        return .status(status.code, text: status.text, message: GRPCFrame.firstMessage(of: self.received) ?? [])
     }
 
     private func complete(_ answer: Answer) {

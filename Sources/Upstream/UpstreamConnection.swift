@@ -33,13 +33,13 @@ package final class UpstreamConnection: HTTP2Connection {
         self.shutDown()
     }
 
-    package override func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {
+    public override func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {
         self.isRetired = true
         self.pool.remove(self)
         self.shutDown()
     }
 
-    package override func closing(_ closure: LinkClosure) {
+    public override func closing(_ closure: LinkClosure) {
         switch closure {
         case .connectFailed(let failure): self.failure = .connectFailed(failure)
         case .broken: self.failure = .connectionLost
@@ -49,7 +49,7 @@ package final class UpstreamConnection: HTTP2Connection {
         }
     }
 
-    package override func closed(_ closure: LinkClosure) {
+    public override func closed(_ closure: LinkClosure) {
         self.pool.connectionClosed(self, closure)
     }
 

@@ -1,9 +1,9 @@
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// What went wrong between the proxy and a replica. Closed: a new kind does not compile until every question below has
 /// its answer.
-package enum UpstreamFailure: Error, Sendable, Equatable {
+public enum UpstreamFailure: Error, Sendable, Equatable {
     /// No connection came about.
     case connectFailed(ConnectFailure)
     /// The connection went away under the stream.
@@ -48,7 +48,7 @@ extension UpstreamFailure {
 }
 
 /// How a stream to a replica ended.
-package enum UpstreamOutcome: Sendable, Equatable {
+public enum UpstreamOutcome: Sendable, Equatable {
     /// The replica's answer is complete, whatever its status says.
     case answered
     /// We ended it: the caller went away, or its deadline passed.

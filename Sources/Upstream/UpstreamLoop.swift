@@ -1,4 +1,3 @@
-package import Connection
 package import Transport
 package import Wire
 

@@ -1,12 +1,12 @@
 package import Routing
-package import Wire
+public import Wire
 
 /// One call to a replica: a stream on one of its connections, with the lease that counts it.
 ///
 /// The client stack opens it and is told when it ends; a subclass says what its events mean. It may be opened again on
 /// another replica after it ended.
 /// Lives on one loop; alive while it is open because its session and its owner keep it.
-package class UpstreamStream: HTTP2Stream {
+open class UpstreamStream: HTTP2Stream {
     package private(set) final var client: ReplicaClient?
     /// The unit that counts this stream as in flight; the tracking client takes it back exactly once.
     package final var lease: Lease?
@@ -18,13 +18,13 @@ package class UpstreamStream: HTTP2Stream {
     // MARK: For subclasses
 
     /// Fills in the request's header list. Returns whether the headers are the whole request.
-    package func makeRequest(_ list: HeaderList) -> Bool { preconditionFailure("a call has a request") }
+    open func makeRequest(_ list: HeaderList) -> Bool { preconditionFailure("a call has a request") }
     /// The replica's header list has arrived; `ended` means that it is the whole answer.
-    package func answerStarted(ended: Bool) {}
+    open func answerStarted(ended: Bool) {}
     /// The answer has ended, with trailers or (against gRPC) without.
-    package func answerEnded(withTrailers: Bool) {}
+    open func answerEnded(withTrailers: Bool) {}
     /// The call is over and its lease is back. Comes once for each `open`.
-    package func ended(_ outcome: UpstreamOutcome) {}
+    open func ended(_ outcome: UpstreamOutcome) {}
 
     // MARK: Life
 
@@ -57,22 +57,22 @@ package class UpstreamStream: HTTP2Stream {
 
     // MARK: From the session
 
-    package final override func headersArrived(ended: Bool) {
+    public final override func headersArrived(ended: Bool) {
         if ended { self.answerIsComplete = true }
         self.answerStarted(ended: ended)
     }
 
-    package final override func trailersArrived() {
+    public final override func trailersArrived() {
         self.answerIsComplete = true
         self.answerEnded(withTrailers: true)
     }
 
-    package final override func bodyEnded() {
+    public final override func bodyEnded() {
         self.answerIsComplete = true
         self.answerEnded(withTrailers: false)
     }
 
-    package final override func closed(_ closure: StreamClosure) {
+    public final override func closed(_ closure: StreamClosure) {
         self.over(self.outcome(of: closure))
     }
 

@@ -1,4 +1,4 @@
-package import Synchronization
+import Synchronization
 
 /// How many body bytes the streams of one loop hold, for the metric that says whether anything is left behind.
 ///

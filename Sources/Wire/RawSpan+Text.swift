@@ -23,9 +23,4 @@ extension RawSpan {
             return unsafe memcmp(base, text.utf8Start, text.utf8CodeUnitCount) == 0
         }
     }
-
-    /// A copy of the bytes.
-    package func copied() -> [UInt8] {
-        unsafe self.withUnsafeBytes { unsafe Array($0) }
-    }
 }

@@ -43,6 +43,14 @@ package enum GRPCFrameProblem: Error, Sendable, Equatable {
 
 /// Messages in the form that goes into DATA frames.
 package enum GRPCFrame {
+    /// The first message in `bytes`, a whole stream's body. Nil when there is none, it is cut short, or compressed.
+    package static func firstMessage(of bytes: [UInt8]) -> [UInt8]? {
+        guard let prefix = try? bytes.withRawSpan({ (span) throws(GRPCFrameProblem) in try GRPCFramePrefix(span) }), !prefix.isCompressed,
+            bytes.count - GRPCFramePrefix.byteCount >= Int(prefix.length)
+        else { return nil }
+        return Array(bytes[GRPCFramePrefix.byteCount..<GRPCFramePrefix.byteCount + Int(prefix.length)])
+    }
+
     /// `message` with its prefix. At most 2^32 - 1 bytes, which is more than any peer accepts.
     package static func framed(_ message: [UInt8], isCompressed: Bool = false) -> [UInt8] {
         guard let length = UInt32(exactly: message.count) else {

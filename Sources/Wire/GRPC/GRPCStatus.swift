@@ -15,6 +15,6 @@ package struct GRPCStatus: Sendable, Equatable {
         guard let code = block.withValue(.grpcStatus, { GRPCStatusCode(text: $0) ?? .unknown }) else { return nil }
         self.code = code
         self.text =
-            block.withValue(.grpcMessage) { GRPCMessageText.decoded($0).span.bytes.text } ?? ""
+            block.withValue(.grpcMessage) { String(decoding: GRPCMessageText.decoded($0), as: UTF8.self) } ?? ""
     }
 }

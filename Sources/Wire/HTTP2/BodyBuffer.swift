@@ -29,7 +29,7 @@ internal import Glibc
     var heldCount: Int { self.keepsFramedBytes ? self.end : self.unframedCount }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        guard let base = unsafe bytes.baseAddress, bytes.count > 0 else { return }
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         if !self.keepsFramedBytes, self.framed == self.end { (self.framed, self.end) = (0, 0) }
         if self.end + bytes.count > self.capacity { self.makeRoom(for: bytes.count) }
         unsafe memcpy(self.region! + self.end, base, bytes.count)

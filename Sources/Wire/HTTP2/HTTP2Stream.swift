@@ -8,7 +8,7 @@ internal import CNghttp2
 /// While attached, its session keeps it alive and calls the event functions below, each on the session's loop and never
 /// from inside an nghttp2 callback, so they may call everything here. After `closed` it may be used for another stream.
 /// Not shared; lives on one loop.
-@safe package class HTTP2Stream {
+@safe open class HTTP2Stream {
     /// The stream identifier of RFC 9113 §5.1.1; zero while detached.
     package internal(set) final var id: Int32 = 0
     unowned(unsafe) final var session: HTTP2Session?
@@ -46,17 +46,17 @@ internal import CNghttp2
     // MARK: Events
 
     /// The header list has arrived. `ended` means that no body and no trailers follow.
-    package func headersArrived(ended: Bool) {}
+    open func headersArrived(ended: Bool) {}
     /// Body bytes have arrived; they are valid during the call only. Give their window back with `consume`.
-    package func bodyArrived(_ bytes: RawSpan) {}
+    open func bodyArrived(_ bytes: RawSpan) {}
     /// Trailers have arrived, and with them the end of the peer's side.
-    package func trailersArrived() {}
+    open func trailersArrived() {}
     /// The peer's side has ended without trailers.
-    package func bodyEnded() {}
+    open func bodyEnded() {}
     /// `count` bytes given to `send` have been put in frames.
-    package func bodyFramed(_ count: Int) {}
+    open func bodyFramed(_ count: Int) {}
     /// The stream is over and detached: completely, by a reset from either side, or with its connection.
-    package func closed(_ closure: StreamClosure) {}
+    open func closed(_ closure: StreamClosure) {}
 
     // MARK: Sending
 
@@ -71,6 +71,11 @@ internal import CNghttp2
         unsafe bytes.withUnsafeBytes { unsafe self.body.append($0) }
         self.settle()
         self.resume()
+    }
+
+    /// Adds body bytes that the caller made itself.
+    package final func send(_ bytes: [UInt8]) {
+        bytes.withRawSpan { self.send($0) }
     }
 
     /// The body ends with the bytes already given to `send`, and with it our side of the stream.
@@ -163,7 +168,7 @@ internal import CNghttp2
 }
 
 /// How a stream ended.
-package enum StreamClosure: Sendable, Equatable {
+public enum StreamClosure: Sendable, Equatable {
     /// Both sides ended, or one side sent RST_STREAM(NO_ERROR) after its end (RFC 9113 §8.1).
     case completed
     /// RST_STREAM, or a GOAWAY that left the stream out (then the code is REFUSED_STREAM).

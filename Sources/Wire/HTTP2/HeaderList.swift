@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// One per loop, reused for every submission; nothing in it outlives the submission.
 /// Safe to use: pointers into it are made and used inside one submission.
-@safe package final class HeaderList {
+@safe public final class HeaderList {
     private var vectors: UnsafeMutablePointer<nghttp2_nv>
     private var capacity = 64
     private(set) var count = 0

@@ -55,16 +55,21 @@ package enum BackendMethod: String, Sendable, CaseIterable {
 
     /// The call that `path`, a stream's `:path`, names; nil for every other.
     package init?(path: RawSpan) {
+        guard let found = Self.find(path) else { return nil }
+        self = found.method
+    }
+
+    /// The call that `path` names, with its position in `allCases`, for tables that have a row for each call.
+    package static func find(_ path: RawSpan) -> (method: BackendMethod, position: Int)? {
         let prefixCount = Self.pathPrefix.count
         let nameCount = path.byteCount - prefixCount
         guard nameCount > 0, nameCount < Self.byNameCount.count else { return nil }
-        let found = unsafe path.withUnsafeBytes { path -> BackendMethod? in
+        return unsafe path.withUnsafeBytes { path in
             guard unsafe path.starts(with: Self.pathPrefix) else { return nil }
             let name = unsafe path[prefixCount...]
-            return Self.byNameCount[nameCount].first { unsafe name.elementsEqual($0.name) }?.method
+            return Self.byNameCount[nameCount].first { unsafe name.elementsEqual($0.name) }
+                .map { ($0.method, $0.position) }
         }
-        guard let found else { return nil }
-        self = found
     }
 
     /// How a caller may send and be answered.
@@ -133,10 +138,12 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     private static let pathPrefix = Array("/backend.Backend/".utf8)
 
     /// The calls whose names have as many bytes as the index says: a path is compared with a few names, not with 52.
-    private static let byNameCount: [[(name: [UInt8], method: BackendMethod)]] = {
+    private static let byNameCount: [[(name: [UInt8], method: BackendMethod, position: Int)]] = {
         let longest = Self.allCases.map(\.rawValue.utf8.count).max() ?? 0
-        var table: [[(name: [UInt8], method: BackendMethod)]] = Array(repeating: [], count: longest + 1)
-        for method in Self.allCases { table[method.rawValue.utf8.count].append((Array(method.rawValue.utf8), method)) }
+        var table: [[(name: [UInt8], method: BackendMethod, position: Int)]] = Array(repeating: [], count: longest + 1)
+        for (position, method) in Self.allCases.enumerated() {
+            table[method.rawValue.utf8.count].append((Array(method.rawValue.utf8), method, position))
+        }
         return table
     }()
 }

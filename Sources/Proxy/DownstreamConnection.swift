@@ -1,0 +1,44 @@
+package import Connection
+import Telemetry
+package import Transport
+package import Wire
+
+/// A caller's connection. Lives on the loop that accepted it. Not shared; other loops send it values.
+package final class DownstreamConnection: HTTP2Connection {
+    private let proxyLoop: ProxyLoop
+    let listener: String
+    /// The cluster that everything on this listener goes to; nil when the request decides.
+    let listenerCluster: Int?
+    private var farewell: [UInt8] = []
+
+    init(on proxyLoop: ProxyLoop, listener: String, listenerCluster: Int?) {
+        self.proxyLoop = proxyLoop
+        self.listener = listener
+        self.listenerCluster = listenerCluster
+        super.init(.server, on: proxyLoop.loop, factory: proxyLoop.sessionFactory)
+    }
+
+    /// The caller's address, for logs.
+    var peer: String { self.link.peer }
+
+    package override func opened() { self.proxyLoop.opened(self) }
+
+    package override func closed(_ closure: LinkClosure) { self.proxyLoop.closed(self) }
+
+    package override func makeStream() -> HTTP2Stream {
+        let stream = self.proxyLoop.makeStream()
+        stream.begin(on: self)
+        return stream
+    }
+
+    package override func protocolFailed(notHTTP2 firstBytes: RawSpan?) {
+        guard let firstBytes else {
+            self.proxyLoop.runtime.metrics.protocolErrors.add()
+            return
+        }
+        self.proxyLoop.runtime.metrics.notHTTP2.add()
+        if HTTP1Refusal.looksLikeHTTP1(firstBytes) { self.farewell = HTTP1Refusal.answer }
+    }
+
+    package override func goodbye() -> [UInt8] { self.farewell }
+}

@@ -1,0 +1,85 @@
+import Connection
+import Routing
+import Telemetry
+package import Transport
+package import Upstream
+import Wire
+
+/// One loop's share of the proxy: its downstream connections, its client stacks, and the things that its streams reuse.
+///
+/// Lives on its loop; other loops and tasks reach it through `LoopBound`.
+package final class ProxyLoop {
+    package let loop: Loop
+    package let runtime: ProxyRuntime
+    package let upstream: UpstreamLoop
+    let sessionFactory: HTTP2SessionFactory
+    let arena = MessageArena()
+    let accessLog: AccessLogWriter
+    /// By position of the cluster: the chain of the prompt being routed. Reused, since a pick is over before the next.
+    var chains: [PrefixChain]
+    private var connections: [ObjectIdentifier: DownstreamConnection] = [:]
+    private var idleStreams: [ProxyStream] = []
+    private(set) var isDraining = false
+
+    /// Most stream objects that are kept for reuse.
+    private static let maxIdleStreams = 256
+
+    package init(on loop: Loop, runtime: ProxyRuntime, upstream: UpstreamLoop) {
+        self.loop = loop
+        self.runtime = runtime
+        self.upstream = upstream
+        var settings = HTTP2Settings()
+        settings.maxConcurrentStreams = runtime.settings.maxConcurrentStreams
+        self.sessionFactory = HTTP2SessionFactory(settings: settings)
+        self.accessLog = AccessLogWriter(to: runtime.accessLog)
+        self.chains = runtime.directory.clusters.map { PrefixChain(settings: $0.settings.routing) }
+    }
+
+    // MARK: Connections
+
+    /// Makes what goes on top of an accepted link.
+    package func accept(listener: String, cluster: Int?) -> DownstreamConnection {
+        DownstreamConnection(on: self, listener: listener, listenerCluster: cluster)
+    }
+
+    func opened(_ connection: DownstreamConnection) {
+        self.connections[ObjectIdentifier(connection)] = connection
+        self.runtime.metrics.connections.add()
+        if self.isDraining { connection.shutDown() }
+    }
+
+    func closed(_ connection: DownstreamConnection) {
+        if self.connections.removeValue(forKey: ObjectIdentifier(connection)) != nil {
+            self.runtime.metrics.connections.subtract()
+        }
+    }
+
+    package var connectionCount: Int { self.connections.count }
+
+    /// First step of a drain: every caller is told to open no new streams; those under way still get in.
+    package func startDrain() {
+        self.isDraining = true
+        for connection in self.connections.values { connection.shutDown() }
+    }
+
+    /// Second step: streams opened from now on are refused; connections close with their last stream.
+    package func finishDrain() {
+        for connection in self.connections.values { connection.finishShutDown() }
+    }
+
+    /// Last step: what is still open is cut.
+    package func abort() {
+        for connection in self.connections.values { connection.abort() }
+        self.upstream.retire()
+    }
+
+    // MARK: Streams
+
+    func makeStream() -> ProxyStream {
+        self.idleStreams.popLast() ?? ProxyStream(on: self)
+    }
+
+    func recycle(_ stream: ProxyStream) {
+        if self.idleStreams.count < Self.maxIdleStreams { self.idleStreams.append(stream) }
+    }
+}

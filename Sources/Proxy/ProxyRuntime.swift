@@ -1,0 +1,23 @@
+package import Telemetry
+package import Upstream
+
+/// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
+package struct ProxyRuntime: Sendable {
+    package let settings: ProxySettings
+    package let directory: ClusterDirectory
+    /// By position of the cluster in the directory.
+    package let models: [ModelLifecycle]
+    package let metrics: ProxyMetrics
+    package let accessLog: AccessLog
+
+    package init(
+        settings: ProxySettings, directory: ClusterDirectory, models: [ModelLifecycle], metrics: ProxyMetrics,
+        accessLog: AccessLog
+    ) {
+        self.settings = settings
+        self.directory = directory
+        self.models = models
+        self.metrics = metrics
+        self.accessLog = accessLog
+    }
+}

@@ -1,0 +1,84 @@
+import Connection
+import Transport
+import Upstream
+import Wire
+
+/// The methods that the proxy answers itself.
+extension ProxyStream {
+    /// OK exactly when a replica answers; from the prober's state, so that it costs nothing however busy the workers are.
+    func answerHealth() {
+        let clusters = self.runtime.directory.clusters
+        if let position = self.connection?.listenerCluster {
+            self.cluster = position
+        } else {
+            self.cluster = clusters.firstIndex { $0.answersHealth } ?? 0
+        }
+        guard let position = self.cluster, clusters[position].answersHealth else {
+            return self.reply(LocalReply(.noReplica))
+        }
+        self.reply(message: Reply.healthy.encoded())
+    }
+
+    func answerLoadModel() {
+        guard let message = self.heldMessage() else { return self.reply(LocalReply(.malformedRequest)) }
+        guard let options = try? ModelOptions(decoding: message) else {
+            return self.reply(LocalReply(.malformedRequest))
+        }
+        let named = options.model.withRawSpan {
+            self.runtime.directory.cluster(for: $0, listenerCluster: self.connection?.listenerCluster)
+        }
+        guard let position = named else { return self.reply(LocalReply(.unknownModel)) }
+        self.cluster = position
+        let models = self.runtime.models[position]
+        self.answerLater {
+            switch await models.load(message) {
+            case .success(let text): .message(BackendResult(success: true, message: Array(text.utf8)).encoded())
+            case .failure(let code, let text): .reply(LocalReply(.loadFailed, detail: text, code: code))
+            case .malformed: .reply(LocalReply(.malformedRequest))
+            }
+        }
+    }
+
+    func answerFree() {
+        self.cluster = self.connection?.listenerCluster ?? 0
+        guard let position = self.cluster else { return }
+        switch self.runtime.directory.clusters[position].settings.model.freeAction {
+        case .answer: self.reply(message: BackendResult(success: true).encoded())
+        case .forward:
+            let models = self.runtime.models[position]
+            self.answerLater {
+                await models.free()
+                return .message(BackendResult(success: true).encoded())
+            }
+        }
+    }
+
+    private enum LateAnswer: Sendable {
+        case message([UInt8])
+        case reply(LocalReply)
+    }
+
+    /// Runs `work` off the loop, then answers, unless the caller went away or the object stands for another stream.
+    private func answerLater(_ work: @escaping @Sendable () async -> LateAnswer) {
+        let stream = LoopBound(self, on: self.proxyLoop.loop)
+        let id = self.id
+        let began = self.startNs
+        Task {
+            let answer = await work()
+            stream.loop.execute {
+                let stream = stream.value
+                guard stream.isAttached, stream.id == id, stream.startNs == began else { return }
+                switch answer {
+                case .message(let message): stream.reply(message: message)
+                case .reply(let reply): stream.reply(reply)
+                }
+            }
+        }
+    }
+
+    private func heldMessage() -> [UInt8]? {
+        self.leg.withUnframedBody { held in
+            GRPCFrame.firstMessage(of: held.copied)
+        }
+    }
+}

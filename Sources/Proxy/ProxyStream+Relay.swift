@@ -1,0 +1,162 @@
+import Connection
+import Routing
+import Telemetry
+import Transport
+import Upstream
+import Wire
+
+/// Moves bytes between the two legs, and says the proxy's own things to the caller.
+extension ProxyStream {
+    // MARK: Request, downstream to upstream
+
+    func relayRequest(_ bytes: RawSpan) {
+        guard self.leg.client != nil else { return self.consume(bytes.byteCount) }
+        self.leg.send(bytes)
+        if self.leg.canSendBodyAgain, self.leg.heldBytes > self.runtime.settings.maxHeldBytes {
+            // Too much to keep for a retry; from here the stream stays with its replica.
+            self.leg.dropBodyKeptForRetry()
+        }
+    }
+
+    /// The replica's side took `count` bytes of the request: the caller may send as many more.
+    func requestBodyFramed(_ count: Int) {
+        let credited = min(count, self.creditedBytes)
+        self.creditedBytes -= credited
+        self.consume(count - credited)
+    }
+
+    // MARK: Answer, upstream to downstream
+
+    func answerStarted(ended: Bool) {
+        guard self.isAttached else { return }
+        let status = ended ? GRPCStatus(self.leg.headers) : nil
+        if let status, self.triesElsewhere(after: status) { return }
+        self.beginAnswer(ended: ended, status: status)
+    }
+
+    /// The replica's answer is the headers that arrived, and no other replica could be tried.
+    func relayKeptAnswer() {
+        self.beginAnswer(ended: true, status: GRPCStatus(self.leg.headers))
+    }
+
+    private func beginAnswer(ended: Bool, status: GRPCStatus?) {
+        self.phase = .answering
+        self.leg.dropBodyKeptForRetry()
+        self.firstResponseNs = Loop.now
+        if let cluster = self.cluster {
+            self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
+                .record(Int(self.firstResponseNs - self.startNs))
+        }
+        if ended { self.status = status?.code ?? .unknown }
+        self.relayHeaders(ended: ended)
+    }
+
+    private func relayHeaders(ended: Bool) {
+        guard let session = self.connection?.session else { return }
+        let list = session.newHeaderList()
+        list.append(self.leg.headers)
+        if self.wantsExplanation { self.explain(in: list) }
+        session.submitResponse(self, list, ended: ended)
+    }
+
+    /// Which replica serves the stream and why, as response metadata.
+    private func explain(in list: HeaderList) {
+        guard let replica = self.replica, let decision = self.decision else { return }
+        list.append("x-homing-replica", replica.name)
+        list.append("x-homing-reason", decision.reason.name)
+        if decision.promptBlocks > 0 {
+            list.append("x-homing-matched-bytes", decision.matchedBytes)
+            list.append("x-homing-prompt-bytes", decision.promptBytes)
+        }
+        if !self.tried.isEmpty { list.append("x-homing-retries", self.tried.count) }
+    }
+
+    func answerBodyArrived(_ bytes: RawSpan) {
+        guard self.isAttached else { return self.leg.consume(bytes.byteCount) }
+        self.responseBytes += bytes.byteCount
+        self.responseCount.count(bytes)
+        self.send(bytes)
+    }
+
+    /// The caller's side took `count` bytes of the answer: the replica may send as many more.
+    func responseBodyFramed(_ count: Int) { self.leg.consume(count) }
+
+    func answerEnded(withTrailers: Bool) {
+        guard self.isAttached else { return }
+        if withTrailers {
+            self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
+            self.endBody(trailers: self.leg.trailers)
+        } else {
+            // Against gRPC, but what the replica said is what the caller hears.
+            self.status = self.status ?? .unknown
+            self.endBody()
+        }
+    }
+
+    /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
+    private func triesElsewhere(after status: GRPCStatus) -> Bool {
+        guard status.code == .failedPrecondition, status.text.lowercased().contains("not loaded"),
+            let position = self.cluster, let replica = self.replica
+        else { return false }
+        guard self.runtime.directory.clusters[position].foundNotLoaded(replica), self.leg.canSendBodyAgain,
+            self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
+        else { return false }
+        self.retryWhenEnded = .notLoaded
+        return true
+    }
+
+    // MARK: The proxy's own words
+
+    /// Answers the caller in place of a replica, before anything of an answer was relayed.
+    func reply(_ reply: LocalReply) {
+        self.phase = .replied
+        self.localReply = reply.cause
+        self.status = reply.status.code
+        self.runtime.metrics.replied(reply.cause)
+        guard let session = self.connection?.session, self.isAttached else { return }
+        let list = session.newHeaderList()
+        list.append(":status", reply.httpStatus)
+        if reply.httpStatus == 200 {
+            list.append("content-type", "application/grpc")
+            list.append("grpc-status", reply.status.code.text)
+            list.append("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self))
+            session.submitResponse(self, list, ended: true)
+        } else {
+            list.append("content-type", "text/plain")
+            session.submitResponse(self, list, ended: false)
+            self.send(Array((reply.status.text + "\n").utf8))
+            self.endBody()
+        }
+        self.forgetHeldRequest()
+    }
+
+    /// Answers the caller with one message of our own and OK.
+    func reply(message: [UInt8]) {
+        self.phase = .replied
+        self.status = .ok
+        guard let session = self.connection?.session, self.isAttached else { return }
+        let list = session.newHeaderList()
+        list.append(":status", 200)
+        list.append("content-type", "application/grpc")
+        session.submitResponse(self, list, ended: false)
+        self.send(GRPCFrame.framed(message))
+        self.endBody(trailers: [("grpc-status", "0")])
+        self.forgetHeldRequest()
+    }
+
+    /// An answer that had begun cannot go on: what has been relayed is followed by trailers that say so.
+    func endBroken(_ reply: LocalReply) {
+        self.phase = .replied
+        self.localReply = reply.cause
+        self.status = reply.status.code
+        self.runtime.metrics.replied(reply.cause)
+        self.endBody(trailers: [
+            ("grpc-status", reply.status.code.text),
+            ("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self)),
+        ])
+    }
+
+    private func forgetHeldRequest() {
+        if !self.leg.isAttached, self.leg.client == nil { self.leg.reuse() }
+    }
+}

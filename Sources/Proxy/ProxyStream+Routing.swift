@@ -1,0 +1,283 @@
+import Connection
+import Routing
+import Telemetry
+import Transport
+import Upstream
+import Wire
+
+/// Where a stream goes: what is held, what is read from it, which replica is picked, and what happens when one fails.
+extension ProxyStream {
+    /// The headers are here: answer, hold, or pick at once.
+    func start() {
+        switch self.handling {
+        case .health: self.phase = .holding
+        case .loadModel, .free: self.phase = .holding
+        case .affinity: self.phase = .holding
+        case .relay:
+            if self.mustReadModel {
+                self.phase = .holding
+            } else {
+                self.chooseCluster(naming: nil)
+                self.route(promptIn: nil)
+                return
+            }
+        }
+        if self.requestHasEnded { self.heldRequestEnded() }
+    }
+
+    private var mustReadModel: Bool {
+        self.method?.identityField != nil
+            && self.runtime.directory.needsModel(listenerCluster: self.connection?.listenerCluster)
+    }
+
+    // MARK: Holding
+
+    /// Keeps request bytes until the first message is whole. The window is given back at once, up to the bound.
+    func hold(_ bytes: RawSpan) {
+        self.leg.send(bytes)
+        self.creditedBytes += bytes.byteCount
+        self.consume(bytes.byteCount)
+        guard self.phase == .holding else { return }
+        if let length = self.heldMessageLength {
+            switch self.handling {
+            case .affinity, .relay: self.route(firstMessageBytes: length)
+            // Answered when the caller has said everything.
+            case .health, .loadModel, .free: ()
+            }
+        } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless {
+            switch self.handling {
+            case .affinity, .relay:
+                // Too long to hold: no hint, never an error.
+                self.runtime.metrics.undecodedHints.add()
+                self.chooseCluster(naming: nil)
+                self.route(promptIn: nil)
+            case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
+            }
+        }
+    }
+
+    /// Length of the first held message with its prefix, when it is whole; nil while it is not.
+    private var heldMessageLength: Int? {
+        self.leg.withUnframedBody { held in
+            guard let prefix = try? GRPCFramePrefix(held) else { return nil }
+            let length = GRPCFramePrefix.byteCount + Int(prefix.length)
+            return held.byteCount >= length ? length : nil
+        }
+    }
+
+    /// Whether the first message can never be read: longer than is held, or no gRPC at all.
+    private var heldPrefixIsHopeless: Bool {
+        self.leg.withUnframedBody { held in
+            do {
+                guard let prefix = try GRPCFramePrefix(held) else { return false }
+                return Int(prefix.length) > self.runtime.settings.maxHeldBytes
+            } catch {
+                return true
+            }
+        }
+    }
+
+    /// The caller has said everything while its bytes were held.
+    func heldRequestEnded() {
+        switch self.handling {
+        case .health: self.answerHealth()
+        case .loadModel: self.answerLoadModel()
+        case .free: self.answerFree()
+        case .affinity, .relay:
+            self.reply(LocalReply(.truncatedRequest))
+        }
+    }
+
+    /// Calls `body` with the held message, without its prefix.
+    private func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
+        self.leg.withUnframedBody { body($0.extracting(GRPCFramePrefix.byteCount..<length)) }
+    }
+
+    private var heldMessageIsCompressed: Bool {
+        self.leg.withUnframedBody { $0.byteCount > 0 && $0.byte(at: 0) == 1 }
+    }
+
+    private func route(firstMessageBytes length: Int) {
+        guard !self.heldMessageIsCompressed else {
+            self.runtime.metrics.undecodedHints.add()
+            self.chooseCluster(naming: nil)
+            return self.route(promptIn: nil)
+        }
+        if self.handling == .affinity {
+            self.routeByPrompt(length)
+        } else {
+            self.routeByModel(length)
+        }
+    }
+
+    /// Reads the prompt, makes its chain, and picks. Anything odd about it means no hint.
+    private func routeByPrompt(_ length: Int) {
+        let read: Void? = self.withHeldMessage(length) { message in
+            try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
+                hint.withModelIdentity { self.chooseCluster(naming: $0) }
+                guard let cluster = self.cluster else { return }
+                let salt = hint.withModelIdentity { model in
+                    PrefixChain.salt(model: model)
+                }
+                self.proxyLoop.chains[cluster].begin(salt: salt)
+                hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
+                self.proxyLoop.chains[cluster].finish()
+            }
+        }
+        if read == nil {
+            self.runtime.metrics.undecodedHints.add()
+            self.chooseCluster(naming: nil)
+            return self.route(promptIn: nil)
+        }
+        self.route(promptIn: self.cluster)
+    }
+
+    private func routeByModel(_ length: Int) {
+        guard let method = self.method else { return self.route(promptIn: nil) }
+        let read: Void?? = self.withHeldMessage(length) { message in
+            try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { self.chooseCluster(naming: $0) }
+        }
+        if read == nil { self.chooseCluster(naming: nil) }
+        self.route(promptIn: nil)
+    }
+
+    /// Sets the cluster; leaves it nil when no cluster serves the model.
+    private func chooseCluster(naming model: RawSpan?) {
+        let listenerCluster = self.connection?.listenerCluster
+        guard let model else {
+            self.cluster = listenerCluster ?? 0
+            return
+        }
+        self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: listenerCluster)
+    }
+
+    // MARK: Picking
+
+    /// Picks a replica and opens the upstream leg. `promptIn`: the cluster whose chain holds this stream's prompt.
+    func route(promptIn chain: Int?) {
+        guard let position = self.cluster else { return self.reply(LocalReply(.unknownModel)) }
+        if let chain {
+            self.pick(in: position, self.proxyLoop.chains[chain])
+        } else {
+            self.proxyLoop.chains[position].removeAll(keepingCapacity: true)
+            self.pick(in: position, self.proxyLoop.chains[position])
+        }
+    }
+
+    private func pick(in position: Int, _ chain: PrefixChain) {
+        let cluster = self.runtime.directory.clusters[position]
+        guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
+            return self.reply(Self.reply(to: cluster.shortage()))
+        }
+        self.phase = .routed
+        self.replica = replica
+        self.decision = decision
+        self.leg.lease = decision.lease
+        if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
+        if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
+        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
+    }
+
+    private static func reply(to shortage: Cluster.Shortage) -> LocalReply {
+        switch shortage {
+        case .unreachable: LocalReply(.noReplica)
+        case .loading: LocalReply(.modelLoading)
+        case .notLoaded: LocalReply(.modelNotLoaded)
+        }
+    }
+
+    // MARK: When a replica fails
+
+    /// The upstream leg is over and its lease is back.
+    func upstreamEnded(_ outcome: UpstreamOutcome) {
+        switch outcome {
+        case .answered, .cancelled:
+            if let cause = self.retryWhenEnded, self.isAttached {
+                self.retryWhenEnded = nil
+                if !self.pickAgain(cause) { self.relayKeptAnswer() }
+            }
+        case .failed(let failure):
+            if self.isAttached { self.replicaFailed(failure) }
+        }
+        self.finishIfOver()
+    }
+
+    private func replicaFailed(_ failure: UpstreamFailure) {
+        switch self.phase {
+        case .routed:
+            if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
+            self.reply(LocalReply.of(failure, othersLive: self.othersLive))
+        case .answering: self.endBroken(LocalReply.of(failure, othersLive: self.othersLive))
+        case .begun, .holding, .replied, .ended: ()
+        }
+    }
+
+    private var othersLive: Bool {
+        guard let cluster = self.cluster else { return false }
+        return self.runtime.directory.clusters[cluster].isUsable
+    }
+
+    /// Nothing of the answer has been relayed, the whole request is still here, and sending it again does no harm.
+    private func mayRetry(after failure: UpstreamFailure) -> Bool {
+        guard failure.mayTryElsewhere, self.leg.canSendBodyAgain, let cluster = self.cluster else { return false }
+        let limit = self.runtime.directory.clusters[cluster].settings.connections.maxRetries
+        return self.tried.count < limit && (failure.isBeforeProcessing || self.handling.mayRepeat)
+    }
+
+    /// Sends the same request to a replica that was not tried yet. False when there is none.
+    func pickAgain(_ cause: RetryCause) -> Bool {
+        guard let position = self.cluster, let failed = self.replica else { return false }
+        let cluster = self.runtime.directory.clusters[position]
+        self.tried.append(failed.id)
+        let chain = self.chainOfKeptPrompt(in: position)
+        guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
+            self.tried.removeLast()
+            return false
+        }
+        cluster.metrics.retried(cause)
+        self.phase = .routed
+        self.replica = replica
+        self.decision = decision
+        self.leg.forgetReceived()
+        self.leg.rewindBody()
+        self.leg.lease = decision.lease
+        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
+        return true
+    }
+
+    /// The chain of the prompt, made again from the bytes that were kept; empty for a stream without one.
+    private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
+        self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
+        guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
+        self.leg.rewindBody()
+        if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
+            _ = self.withHeldMessage(length) { message in
+                try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
+                    let salt = hint.withModelIdentity { PrefixChain.salt(model: $0) }
+                    self.proxyLoop.chains[cluster].begin(salt: salt)
+                    hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
+                    self.proxyLoop.chains[cluster].finish()
+                }
+            }
+        }
+        return self.proxyLoop.chains[cluster]
+    }
+}
+
+extension UpstreamFailure {
+    /// Whether the replica provably did nothing with the stream.
+    fileprivate var isBeforeProcessing: Bool {
+        switch self {
+        case .connectFailed, .refused: true
+        case .connectionLost, .reset, .notGRPC: false
+        }
+    }
+
+    fileprivate var retryCause: RetryCause {
+        switch self {
+        case .connectFailed: .connectFailed
+        case .connectionLost, .reset, .notGRPC: .connectionLost
+        case .refused: .refused
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import Connection
+import Routing
+import Telemetry
+import Transport
+import Upstream
+import Wire
+
+/// One caller's stream, from its HEADERS to its access-log line, and the replica that serves it.
+///
+/// ```
+///            ┌──────────────── LocalReply ────────────────┐
+/// begun ──► holding ──pick──► routed ──answer starts──► answering ──► ended
+///              (first message)   └──failed, pick again──┘
+/// ```
+/// Both legs relay: a window is given back to one side as the other accepts the bytes, so memory stays bounded.
+/// Lives on one loop; reused through `ProxyLoop`. `ProxyStream+Routing` decides where it goes, `+Relay` moves bytes.
+final class ProxyStream: HTTP2Stream {
+    enum Phase { case begun, holding, routed, answering, replied, ended }
+
+    let proxyLoop: ProxyLoop
+    private(set) var leg: RelayLeg!
+    private(set) var connection: DownstreamConnection?
+
+    var phase = Phase.begun
+    var handling = StreamHandling.relay(mayRepeat: false)
+    var method: BackendMethod?
+    private var methodPosition: Int?
+    var requestIsHeadersOnly = false
+    /// The caller has said everything it will say.
+    var requestHasEnded = false
+
+    /// Position of the cluster in the directory.
+    var cluster: Int?
+    var replica: Replica?
+    var decision: PickDecision?
+    var tried: [ReplicaID] = []
+    var wantsExplanation = false
+    /// The answer is not relayed: when the leg has ended, another replica is tried.
+    var retryWhenEnded: RetryCause?
+
+    var startNs: UInt64 = 0
+    var firstResponseNs: UInt64 = 0
+    var requestCount = MessageCounter()
+    var responseCount = MessageCounter()
+    var requestBytes = 0
+    var responseBytes = 0
+    /// Held bytes whose window was given back when they arrived, so not again when they are framed.
+    var creditedBytes = 0
+    var localReply: LocalReply.Cause?
+    /// What the caller was told, or is about to be.
+    var status: GRPCStatusCode?
+    private var resetCode: HTTP2ErrorCode?
+
+    init(on proxyLoop: ProxyLoop) {
+        self.proxyLoop = proxyLoop
+        super.init(account: proxyLoop.upstream.account)
+        self.leg = RelayLeg(of: self, account: proxyLoop.upstream.account)
+    }
+
+    var runtime: ProxyRuntime { self.proxyLoop.runtime }
+
+    /// A request has begun on `connection`; its headers are about to arrive.
+    func begin(on connection: DownstreamConnection) {
+        self.connection = connection
+        self.startNs = Loop.now
+        self.runtime.metrics.activeStreams.add()
+    }
+
+    // MARK: From the caller
+
+    override func headersArrived(ended: Bool) {
+        self.requestIsHeadersOnly = ended
+        self.requestHasEnded = ended
+        if let found = self.headers.withValue(.path, { BackendMethod.find($0) }) ?? nil {
+            self.method = found.method
+            self.methodPosition = found.position
+        }
+        guard self.headers.withValue(.method, { $0.equals("POST") }) ?? false else {
+            return self.reply(LocalReply(.methodNotAllowed))
+        }
+        guard self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false else {
+            return self.reply(LocalReply(.unsupportedMediaType))
+        }
+        switch self.runtime.settings.explain {
+        case .never: self.wantsExplanation = false
+        case .onRequest: self.wantsExplanation = self.headers.contains(.homingExplain)
+        case .always: self.wantsExplanation = true
+        }
+        self.handling = StreamHandling(self.method)
+        self.start()
+    }
+
+    override func bodyArrived(_ bytes: RawSpan) {
+        self.requestBytes += bytes.byteCount
+        self.requestCount.count(bytes)
+        switch self.phase {
+        case .begun, .holding: self.hold(bytes)
+        case .routed, .answering: self.relayRequest(bytes)
+        case .replied, .ended: self.consume(bytes.byteCount)
+        }
+    }
+
+    override func bodyEnded() { self.requestEnded() }
+    // gRPC requests have no trailers; what they would say is dropped, their end is not.
+    override func trailersArrived() { self.requestEnded() }
+
+    private func requestEnded() {
+        self.requestHasEnded = true
+        switch self.phase {
+        case .begun, .holding: self.heldRequestEnded()
+        case .routed, .answering: self.leg.endBody()
+        case .replied, .ended: ()
+        }
+    }
+
+    override func bodyFramed(_ count: Int) { self.responseBodyFramed(count) }
+
+    override func closed(_ closure: StreamClosure) {
+        switch closure {
+        case .completed: ()
+        case .reset(let code): self.resetCode = code
+        case .connectionLost: self.resetCode = .cancel
+        }
+        // The caller is gone: the worker's slot should be free within milliseconds.
+        if self.leg.isAttached { self.leg.cancel() }
+        self.finishIfOver()
+    }
+
+    // MARK: End
+
+    /// Runs once on every path, when neither leg is open any more: counters, one access-log line, back to the loop.
+    func finishIfOver() {
+        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
+        self.phase = .ended
+        let metrics = self.runtime.metrics
+        metrics.activeStreams.subtract()
+        metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
+        self.proxyLoop.accessLog.write(self.accessLogEntry())
+        self.makeReusable()
+    }
+
+    private func accessLogEntry() -> AccessLogEntry {
+        let now = Loop.now
+        var entry = AccessLogEntry(
+            startUnixMs: Loop.unixMs(of: self.startNs), peer: self.connection?.peer ?? "unknown",
+            listener: self.connection?.listener ?? "unknown", method: self.headers.string(.path) ?? "",
+            total: .nanoseconds(Int64(now - self.startNs)))
+        entry.cluster = self.cluster.map { self.runtime.directory.clusters[$0].name }
+        entry.replica = self.replica?.name
+        if let decision = self.decision {
+            entry.pickReason = decision.reason.name
+            if decision.promptBlocks > 0 {
+                entry.matchedBlocks = decision.matchedBlocks
+                entry.matchedShare = Double(decision.matchedBytes) / Double(max(1, decision.promptBytes))
+            }
+        }
+        entry.grpcStatus = self.status.map { Int($0.rawValue) }
+        entry.grpcStatusName = self.status?.name
+        entry.resetCode = self.resetCode?.rawValue
+        entry.requestBytes = self.requestBytes
+        entry.requestMessages = self.requestCount.messages
+        entry.responseBytes = self.responseBytes
+        entry.responseMessages = self.responseCount.messages
+        if self.firstResponseNs > 0 { entry.firstResponse = .nanoseconds(Int64(self.firstResponseNs - self.startNs)) }
+        entry.retries = max(0, self.tried.count)
+        entry.localReply = self.localReply?.rawValue
+        return entry
+    }
+
+    private func makeReusable() {
+        self.reuse()
+        self.leg.reuse()
+        self.connection = nil
+        self.phase = .begun
+        self.method = nil
+        self.methodPosition = nil
+        self.requestIsHeadersOnly = false
+        self.requestHasEnded = false
+        self.cluster = nil
+        self.replica = nil
+        self.decision = nil
+        self.retryWhenEnded = nil
+        self.tried.removeAll(keepingCapacity: true)
+        self.firstResponseNs = 0
+        self.requestCount = MessageCounter()
+        self.responseCount = MessageCounter()
+        self.requestBytes = 0
+        self.responseBytes = 0
+        self.creditedBytes = 0
+        self.localReply = nil
+        self.status = nil
+        self.resetCode = nil
+        self.proxyLoop.recycle(self)
+    }
+}
+
+extension RawSpan {
+    /// `application/grpc`, alone or with a suffix: `+proto`, `;charset=…` (gRPC over HTTP/2, Requests).
+    fileprivate var isGRPCContentType: Bool {
+        guard self.starts(with: "application/grpc") else { return false }
+        guard self.byteCount > 16 else { return true }
+        let next = self.byte(at: 16)
+        return next == UInt8(ascii: "+") || next == UInt8(ascii: ";") || next == UInt8(ascii: " ")
+    }
+}

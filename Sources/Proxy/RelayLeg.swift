@@ -1,0 +1,25 @@
+import Upstream
+import Wire
+
+/// The upstream leg of one proxied stream: what it hears from the replica it tells its stream.
+///
+/// Made once with its stream and reused with it. Lives on the same loop.
+final class RelayLeg: UpstreamStream {
+    private unowned let stream: ProxyStream
+
+    init(of stream: ProxyStream, account: BufferAccount) {
+        self.stream = stream
+        super.init(account: account)
+    }
+
+    override func makeRequest(_ list: HeaderList) -> Bool {
+        list.append(self.stream.headers)
+        return self.stream.requestIsHeadersOnly
+    }
+
+    override func answerStarted(ended: Bool) { self.stream.answerStarted(ended: ended) }
+    override func bodyArrived(_ bytes: RawSpan) { self.stream.answerBodyArrived(bytes) }
+    override func answerEnded(withTrailers: Bool) { self.stream.answerEnded(withTrailers: withTrailers) }
+    override func bodyFramed(_ count: Int) { self.stream.requestBodyFramed(count) }
+    override func ended(_ outcome: UpstreamOutcome) { self.stream.upstreamEnded(outcome) }
+}
