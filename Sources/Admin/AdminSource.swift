@@ -1,0 +1,47 @@
+/// What the admin port shows. The program implements it over the data path, which never calls back.
+///
+/// Called on threads of the admin port, several at once, for every request; an answer takes short locks at most.
+package protocol AdminSource: Sendable {
+    /// What the process as a whole is doing.
+    var readiness: Readiness { get }
+    /// Every cluster, in the order of the configuration.
+    func clusters() -> [ClusterSnapshot]
+    /// Every replica of every cluster, in a stable order.
+    func replicas() -> [ReplicaSnapshot]
+}
+
+/// Where the process is in its life.
+///
+/// starting ──listeners open──► serving ──SIGTERM──► draining
+package enum Readiness: Sendable, Equatable {
+    /// Listeners are not open yet.
+    case starting
+    /// Streams are accepted.
+    case serving
+    /// Open streams are finished, new ones go elsewhere.
+    case draining
+}
+
+/// The answer of `/ready`: whether a load balancer should send streams here.
+enum ReadyVerdict: Sendable, Equatable {
+    case ready
+    /// Why not, in words for an operator.
+    case notReady(String)
+
+    /// Ready means serving with at least one usable replica in every cluster.
+    init(_ readiness: Readiness, clusters: [ClusterSnapshot]) {
+        switch readiness {
+        case .starting: self = .notReady("not ready: starting")
+        case .draining: self = .notReady("not ready: draining")
+        case .serving:
+            let lacking = clusters.filter { $0.usableReplicas == 0 }.map(\.name)
+            if clusters.isEmpty {
+                self = .notReady("not ready: there is no cluster")
+            } else if lacking.isEmpty {
+                self = .ready
+            } else {
+                self = .notReady("not ready: no usable replica in \(lacking.joined(separator: ", "))")
+            }
+        }
+    }
+}
