@@ -167,6 +167,17 @@ struct PrefixIndexTests {
         #expect(index.checkInvariants() == [])
     }
 
+    @Test func `blocks come and go while the table grows`() {
+        var index = PrefixIndex(capacity: 500, timeToLiveMs: 0)
+        for number in 0..<1_500 {
+            let ticket = index.note(
+                PrefixChain(model: "\(number)", "x", blockBytes: 1), slot: number % 6, at: at(UInt64(number)))
+            if number % 3 == 0 { index.withdraw(ticket) }
+            if number % 16 == 0 { #expect(index.checkInvariants() == [], "after \(number)") }
+        }
+        #expect(index.count == 500 && (0..<6).map { index.blocks(heldBy: $0) } == [0, 125, 125, 0, 125, 125])
+    }
+
     @Test(arguments: [3, 12, 1_000], [0, 250])
     func `random operations give what a plain dictionary gives`(capacity: Int, timeToLiveMs: Int) throws {
         var random = SeededRandom(#function)
@@ -176,7 +187,8 @@ struct PrefixIndexTests {
         var now: UInt64 = UInt64(UInt32.max) - 5_000
         for step in 0..<1_500 {
             now += UInt64.random(in: 1...12, using: &random)
-            let letters = String((0..<Int.random(in: 1...7, using: &random)).map { _ in "abc".randomElement(using: &random)! })
+            let letters = String(
+                (0..<Int.random(in: 1...7, using: &random)).map { _ in "abc".randomElement(using: &random)! })
             let chain = PrefixChain(letters: letters)
             let slot = Int.random(in: 0..<6, using: &random)
             switch Int.random(in: 0..<20, using: &random) {

@@ -28,7 +28,8 @@ struct ReplicaTableRandomTests {
                 table.remove(replica)
                 model.remove(replica)
             case (5..<15, let replica?):
-                let availability = random.chance(0.7) ? .available : Availability.allCases.randomElement(using: &random)!
+                let availability =
+                    random.chance(0.7) ? .available : Availability.allCases.randomElement(using: &random)!
                 table.setAvailability(replica, availability)
                 model.update(replica) { $0.availability = availability }
             case (15..<17, let replica?):
@@ -66,7 +67,8 @@ struct ReplicaTableRandomTests {
 
     private static func randomChain(_ random: inout SeededRandom) -> PrefixChain {
         PrefixChain(
-            letters: String((0..<Int.random(in: 0...6, using: &random)).map { _ in "abc".randomElement(using: &random)! }))
+            letters: String(
+                (0..<Int.random(in: 0...6, using: &random)).map { _ in "abc".randomElement(using: &random)! }))
     }
 
     private static func compare(_ table: ReplicaTable, _ model: TableModel, _ held: Int, _ step: Int) throws {

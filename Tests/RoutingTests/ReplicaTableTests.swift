@@ -59,7 +59,9 @@ struct ReplicaTableTests {
 
     @Test func `different prompts one after the other are spread evenly`() {
         var (table, _) = ReplicaTable.of(4)
-        for number in 0..<40 { _ = table.serve(PrefixChain(letters: "\(number % 10)\(number / 10)"), at: at(UInt64(number))) }
+        for number in 0..<40 {
+            _ = table.serve(PrefixChain(letters: "\(number % 10)\(number / 10)"), at: at(UInt64(number)))
+        }
         let picks = table.snapshot().map(\.picks)
         #expect((picks.max() ?? 0) <= 15 && (picks.min() ?? 0) >= 5, "\(picks)")
     }
@@ -130,7 +132,8 @@ struct ReplicaTableTests {
         #expect(again.matchedBlocks == 2 && again.matchedBytes == 500 && again.promptBytes == 500)
         let longer = PrefixChain(String(repeating: "long ", count: 150))
         let next = try found(table.serve(longer, at: at(2)))
-        #expect(next.matchedBlocks == 1 && next.matchedBytes == 256 && next.promptBlocks == 3 && next.promptBytes == 750)
+        #expect(
+            next.matchedBlocks == 1 && next.matchedBytes == 256 && next.promptBlocks == 3 && next.promptBytes == 750)
     }
 
     @Test func `a restarted process is cold, a lost connection is not`() throws {

@@ -41,11 +41,19 @@ struct TableModel {
     }
 
     mutating func lease(_ id: ReplicaID) {
-        if self.replicas.contains(where: { $0.id == id }) { self.update(id) { $0.inFlight += 1 } } else { self.departed += 1 }
+        if self.replicas.contains(where: { $0.id == id }) {
+            self.update(id) { $0.inFlight += 1 }
+        } else {
+            self.departed += 1
+        }
     }
 
     mutating func release(_ id: ReplicaID, _ ticket: PrefixModel.Ticket?, _ outcome: LeaseOutcome, at now: UInt64) {
-        if self.replicas.contains(where: { $0.id == id }) { self.update(id) { $0.inFlight -= 1 } } else { self.departed -= 1 }
+        if self.replicas.contains(where: { $0.id == id }) {
+            self.update(id) { $0.inFlight -= 1 }
+        } else {
+            self.departed -= 1
+        }
         if outcome == .failedBeforeResponse, let ticket { self.prefixes.withdraw(ticket) }
         _ = self.prefixes.sweep(at: now, limit: 8)
     }
