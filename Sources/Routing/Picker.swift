@@ -14,5 +14,11 @@ package struct Choice: Equatable, Sendable {
     package var position: Int
     package var reason: PickReason
     /// A replica that holds more of this prompt was left out because it was too busy.
-    package var diverted = false
+    package var diverted: Bool
+
+    package init(position: Int, reason: PickReason, diverted: Bool = false) {
+        self.position = position
+        self.reason = reason
+        self.diverted = diverted
+    }
 }

@@ -38,8 +38,10 @@ package struct PrefixCachePicker: Picker {
         let coldOrder: InlineArray<1, ReplicaID> = [candidates[coldest].replica]
         let chosen = Select.position(
             among: candidates,
-            hot: hot.map { Select.Hot(
-                replica: candidates[$0].replica, matchRatio: Self.ratio(candidates[$0], promptBlocks)) },
+            hot: hot.map {
+                Select.Hot(
+                    replica: candidates[$0].replica, matchRatio: Self.ratio(candidates[$0], promptBlocks))
+            },
             coldOrder: coldOrder.span, minPrefixMatch: self.minPrefixMatch, loadGuard: self.loadGuard)
         guard let chosen else { return nil }
         return self.explain(candidates[chosen], at: chosen, deepest: candidates[deepest], least, promptBlocks)

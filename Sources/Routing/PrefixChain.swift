@@ -56,6 +56,11 @@ package struct PrefixChain: Sendable {
         unsafe bytes.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
     }
 
+    /// As `salt(model: RawSpan)`.
+    package static func salt(model: Span<UInt8>) -> UInt64 {
+        unsafe self.salt(model: model.bytes)
+    }
+
     /// Blocks so far. A block at the end that is shorter than `blockBytes` counts after `finish`.
     package var count: Int { self.hashes.count }
 
@@ -85,6 +90,11 @@ package struct PrefixChain: Sendable {
             if self.filled == self.blockBytes { self.closeBlock() }
         }
         self.byteCount += offset
+    }
+
+    /// As `append(_ bytes: RawSpan)`. Of bytes, the raw span shows nothing that the span did not.
+    package mutating func append(_ bytes: Span<UInt8>) {
+        unsafe self.append(bytes.bytes)
     }
 
     /// Ends the prompt: what is left over becomes its last, shorter block. A second call does nothing.

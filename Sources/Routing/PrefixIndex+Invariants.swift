@@ -26,7 +26,9 @@ extension PrefixIndex {
         if place.count != self.count { broken.append("the list and the arena do not hold the same blocks") }
         for (entry, position) in place {
             let parent = self.entries[Int(entry)].parent
-            if parent >= 0, (place[parent] ?? .max) >= position { broken.append("a block is newer than the one before it") }
+            if parent >= 0, (place[parent] ?? .max) >= position {
+                broken.append("a block is newer than the one before it")
+            }
         }
         return broken
     }
@@ -43,7 +45,9 @@ extension PrefixIndex {
             if !self.entries[Int(entry.parent)].isUsed { broken.append("a block outlived the one before it") }
         }
         for (position, entry) in self.entries.enumerated() where entry.isUsed {
-            if children[Int32(position), default: 0] != entry.children { broken.append("a block miscounts its children") }
+            if children[Int32(position), default: 0] != entry.children {
+                broken.append("a block miscounts its children")
+            }
         }
         if self.entries.count(where: { $0.isUsed }) != self.count { broken.append("the arena miscounts its blocks") }
         return broken

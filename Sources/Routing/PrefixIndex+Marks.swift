@@ -47,12 +47,15 @@ extension PrefixIndex {
 
     /// Marks the entry for `slot` and drops marks that mean nothing. Returns whether the replica held it already.
     mutating func mark(_ entry: Int32, slot: Int, at now: UInt32) -> Bool {
+        let marks = self.entries[Int(entry)].marks
         var place = -1
         var own = -1
         var wasLive = false
         for index in 0..<PrefixEntry.markLimit {
-            let mark = self.entries[Int(entry)].marks[index]
-            if self.isCurrent(mark), Int(mark.slot) == slot {
+            let mark = marks[index]
+            if mark.generation == 0 {
+                place = index
+            } else if self.isCurrent(mark), Int(mark.slot) == slot {
                 own = index
                 wasLive = !self.isExpired(mark, at: now)
             } else if !self.isLive(mark, at: now) {
@@ -83,6 +86,7 @@ extension PrefixIndex {
 
     mutating func clear(_ entry: Int32, _ index: Int) {
         let mark = self.entries[Int(entry)].marks[index]
+        guard mark.generation != 0 else { return }
         if self.isCurrent(mark) { self.holders[Int(mark.slot)].blocks -= 1 }
         self.entries[Int(entry)].marks[index] = .none
     }

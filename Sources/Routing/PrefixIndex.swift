@@ -38,6 +38,8 @@ package struct PrefixIndex: Sendable {
         precondition(capacity >= 1 && timeToLiveMs >= 0, "an index has room for a block and no negative age")
         self.capacity = min(capacity, Int(Int32.max))
         self.timeToLive = timeToLiveMs == 0 ? nil : Int32(exactly: timeToLiveMs)
+        // Address space only: a page is there once a block is on it. Growing by copying would hold the lock for 10 ms.
+        self.entries.reserveCapacity(min(self.capacity, 1 << 20))
     }
 
     /// Blocks that the replica in `slot` is believed to hold. Those that are too old count until a note or a sweep
@@ -57,8 +59,9 @@ package struct PrefixIndex: Sendable {
             let entry = self.table.find(chain[position], in: self.entries)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
             guard entry >= 0, self.entries[Int(entry)].parent == parent else { return }
+            let marks = self.entries[Int(entry)].marks
             for index in 0..<PrefixEntry.markLimit {
-                let mark = self.entries[Int(entry)].marks[index]
+                let mark = marks[index]
                 if self.isLive(mark, at: now) { depths[Int(mark.slot)] = position + 1 }
             }
             parent = entry

@@ -10,6 +10,19 @@ package struct ReplicaRow: Equatable, Sendable {
     package let weight: Int
     /// Prompt blocks that it is believed to hold.
     package let cachedBlocks: Int
+
+    package init(
+        replica: ReplicaID, name: String, availability: Availability, inFlight: Int, picks: UInt64, weight: Int,
+        cachedBlocks: Int
+    ) {
+        self.replica = replica
+        self.name = name
+        self.availability = availability
+        self.inFlight = inFlight
+        self.picks = picks
+        self.weight = weight
+        self.cachedBlocks = cachedBlocks
+    }
 }
 
 extension ReplicaTable {
