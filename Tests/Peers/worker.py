@@ -160,27 +160,27 @@ class Worker(grpc.GenericRpcHandler):
 
         async def one(request, context):
             call = arrive(context)
-            cancelled = False
+            was_cancelled = False
             try:
                 return await behaviour(call, request)
             except asyncio.CancelledError:
-                cancelled = True
+                was_cancelled = True
                 raise
             finally:
-                leave(cancelled)
+                leave(was_cancelled)
 
         async def many(request, context):
             call = arrive(context)
-            cancelled = True
+            was_cancelled = True
             try:
                 async for reply in behaviour(call, request):
                     yield reply
-                cancelled = False
+                was_cancelled = False
             except grpc.aio.AbortError:
-                cancelled = False
+                was_cancelled = False
                 raise
             finally:
-                leave(cancelled)
+                leave(was_cancelled)
 
         streams = (grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler)
         return many if make_handler in streams else one
@@ -261,6 +261,8 @@ class Worker(grpc.GenericRpcHandler):
                 yield make(pb.AudioToAudioResponse, event=self.address, pcm=request.frame.pcm)
             else:
                 yield self.backend[call.method].response()
+        # A caller's RST_STREAM ends the requests, too, and grpcio cancels this only a moment later.
+        await asyncio.sleep(0.005)
         await call.finish()
 
     # MARK: - The model
