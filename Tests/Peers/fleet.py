@@ -163,7 +163,10 @@ def launch(workers: int, *arguments: str, direct: bool = False, worker_arguments
             worker.started()
         if not direct:
             homing = Homing([worker.address for worker in starting], *arguments).started()
-            wait_until(lambda: homing.get("/ready")[0] == 200, f"/ready answers 200\n{homing.tail()}")
+            wait_until(lambda: homing.get("/ready")[0] == 200, "/ready answers 200")
+            # Until its first probe a replica is only a last resort, and tests mean the fleet after that.
+            states = lambda: [replica["state"] for replica in homing.replicas().values()]
+            wait_until(lambda: "unknown" not in states(), "every replica has been probed")
         return Fleet(starting, homing)
     except BaseException:
         for process in [homing, *starting] if homing else starting:
