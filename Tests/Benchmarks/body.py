@@ -1,0 +1,27 @@
+"""A request body for h2load: PredictOptions with a prompt of a given size, in its gRPC frame.
+
+    python3 body.py BYTES > body
+"""
+
+import sys
+
+TEXT = b"You are a helpful bird. Answer in one sentence, name your sources, and return to the nest when it is dark. "
+
+
+def varint(value: int) -> bytes:
+    encoded = b""
+    while value > 0x7F:
+        encoded += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return encoded + bytes([value])
+
+
+def body(size: int) -> bytes:
+    """The frame of a message whose only field is Prompt (number 1), `size` bytes of text."""
+    prompt = (TEXT * (size // len(TEXT) + 1))[:size]
+    message = b"\x0a" + varint(size) + prompt
+    return b"\x00" + len(message).to_bytes(4, "big") + message
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(body(int(sys.argv[1])))

@@ -1,0 +1,45 @@
+"""SIGTERM drains: what is open ends well, nothing new begins, and the program leaves with 0."""
+
+import signal
+import socket
+
+from client import BIDI, PREDICT_STREAM, Conversation, prompt, script
+from processes import wait_until
+
+
+def is_listening(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def test_open_streams_end_well_after_sigterm(own_fleet):
+    fleet = own_fleet(2)
+    with fleet.client() as client, fleet.client() as other:
+        conversation = Conversation(client, BIDI)
+        assert conversation.ping(b"before") == b"before"
+        stream = other.start(PREDICT_STREAM, prompt("x"), script(messages=30, interval_s=0.02))
+        stream.next()
+        fleet.homing.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not is_listening(fleet.address), "the listener is closed")
+        assert conversation.ping(b"after") == b"after"
+        rest = stream.outcome()
+        assert rest.ok and len(rest.replies) == 29
+        assert fleet.homing.is_running
+        conversation.close_half()
+        assert conversation.outcome().ok
+    assert fleet.homing.process.wait(10) == 0
+
+
+def test_an_idle_program_ends_at_once(own_fleet):
+    fleet = own_fleet(1)
+    with fleet.client() as client:
+        assert client.predict("x").ok
+        # The connection stays open: an idle connection must not hold the program back.
+        assert fleet.homing.terminate(limit=5) == 0
+
+
+def test_sigint_drains_too(own_fleet):
+    fleet = own_fleet(1)
+    fleet.homing.process.send_signal(signal.SIGINT)
+    assert fleet.homing.process.wait(5) == 0
