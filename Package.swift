@@ -74,5 +74,11 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TransportTests", dependencies: ["Transport"], swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config"], swiftSettings: strict),
+        .testTarget(
+            name: "HomingTests",
+            dependencies: [
+                "homing", "Proxy", "Upstream", "Routing", "Transport", "Config", argumentParser, logging,
+            ],
+            swiftSettings: strict),
     ]
 )

@@ -43,7 +43,7 @@ enum ConfigWriter {
             case .unsetSection(let blank):
                 guard self.explains else { return }
                 self.line("# \(record.key):", indent)
-                self.comment(blank, indent)
+                self.comment(blank, indent, isElement: false)
             case .sections(let elements, let blank):
                 self.write(record.key, elements, blank, indent)
             case .secret(.environment(let name)):
@@ -61,7 +61,7 @@ enum ConfigWriter {
             guard !elements.isEmpty else {
                 self.line("\(key): []", indent)
                 // What an element looks like is shown as comments, because a blank one is seldom valid.
-                if self.explains { self.comment(blank, indent) }
+                if self.explains { self.comment(blank, indent, isElement: true) }
                 return
             }
             self.line("\(key):", indent)
@@ -76,9 +76,10 @@ enum ConfigWriter {
         }
 
         /// A blank element or section, as comment lines.
-        private mutating func comment(_ blank: [KeyRecord], _ indent: Int) {
+        private mutating func comment(_ blank: [KeyRecord], _ indent: Int, isElement: Bool) {
             var inner = Page(explains: true)
-            inner.write(blank, indent: 2)
+            if isElement { inner.line("-", 2) }
+            inner.write(blank, indent: isElement ? 4 : 2)
             let margin = String(repeating: " ", count: indent)
             for line in inner.text.split(separator: "\n") {
                 self.text += "\(margin)# \(line)\n"

@@ -55,7 +55,8 @@ package final class SectionReader {
     ) {
         switch self.ask(key) {
         case .describe:
-            self.record(key, form.expects, manual, .value(form.show(variable)))
+            let expects = required ? "\(form.expects); required" : form.expects
+            self.record(key, expects, manual, .value(form.show(variable)))
         case .absent(let reading):
             guard required else { return }
             reading.report(self.path, self.line, "\(key) is missing; expected \(form.expects)")

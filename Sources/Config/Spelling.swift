@@ -1,11 +1,11 @@
 /// Which known word a mistyped one was meant to be.
-enum Spelling {
+package enum Spelling {
     /// Longer words are not compared: nobody mistypes a key into something this long.
     private static let longestWord = 64
 
     /// The known word nearest to `word`, or nil when none is near enough to be worth a guess. A known word that goes on
     /// where `word` ends (`interval` for `interval_ms`) is near.
-    static func nearest(to word: String, among known: [String]) -> String? {
+    package static func nearest(to word: String, among known: [String]) -> String? {
         let letters = Array(word.lowercased())
         guard !letters.isEmpty, letters.count <= self.longestWord else { return nil }
         if let longer = known.first(where: { $0.hasPrefix(word.lowercased() + "_") }) { return longer }

@@ -1,7 +1,7 @@
 /// Where something listens or is reached: a host with a port, or a UNIX socket. A value; nothing is resolved here.
 ///
-/// Written as `host:port`, `[v6]:port` or `unix:/path`; `dns:///host:port` and `unix:///path`, as gRPC writes names, are
-/// read too. Two endpoints are equal when they are written alike after that (host names are lower case); names that
+/// Written as `host:port`, `[v6]:port` or `unix:/path`; `dns:///host:port` and `unix:///path`, as gRPC writes names,
+/// are read too. Two endpoints are equal when they are written alike after that (host names are lower case); names that
 /// resolve to one address are not.
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: Hashable, Sendable {
@@ -16,6 +16,11 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
     /// Room for a path in `sockaddr_un` on Linux, without the final zero.
     package static let longestPath = 107
+
+    /// An endpoint that is known to be one, such as an address that the system told. Not checked.
+    package init(_ kind: Kind) {
+        self.kind = kind
+    }
 
     /// Reads what an operator wrote, or says what is wrong with it.
     package init(parsing text: String) throws(EndpointProblem) {
@@ -40,6 +45,8 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self.kind {
         case .host(let host, let port) where host.contains(":"): "[\(host)]:\(port)"
+        // Hosts of these names would be taken for a scheme.
+        case .host(let host, let port) where host == "dns" || host == "unix": "dns:///\(host):\(port)"
         case .host(let host, let port): "\(host):\(port)"
         case .unix(let path): "unix:\(path)"
         }
@@ -100,8 +107,8 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return port
     }
 
-    /// A DNS name as it is used in practice: underscores are allowed, and a last label of digits is not, because that is
-    /// an IPv4 address gone wrong.
+    /// A DNS name as it is used in practice: underscores are allowed, and a last label of digits is not, because that
+    /// is an IPv4 address gone wrong.
     private static func isName(_ host: Substring) -> Bool {
         let name = host.hasSuffix(".") ? host.dropLast() : host
         guard !name.isEmpty, name.utf8.count <= 253 else { return false }
@@ -179,8 +186,8 @@ enum IPAddressText {
             }
     }
 
-    /// Eight groups of up to four hexadecimal digits, of which one `::` may stand for one or more, the last two possibly
-    /// written as IPv4; then an optional `%zone`.
+    /// Eight groups of up to four hexadecimal digits, of which one `::` may stand for one or more, the last two
+    /// possibly written as IPv4; then an optional `%zone`.
     static func isV6(_ text: some StringProtocol) -> Bool {
         let zoned = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = zoned.first, zoned.count == 1 || self.isZone(zoned[1]) else { return false }

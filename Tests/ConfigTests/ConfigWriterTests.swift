@@ -62,8 +62,9 @@ struct ConfigWriterTests {
         for piece in [
             "# Threads that work. Zero means one per core. (a whole number, 0 to 64)\nthreads: 0\n",
             "# note:\n", "# extra:\n", "#   wait_ms: 1000\n", "groups: []\n",
-            "#   # Who is in it. (a list of sections)\n",
-            "#   members: []\n", "#   #   weight: 1\n", "# token_env:\n# token_file:\n",
+            "#     # Who is in it. (a list of sections)\n",
+            "#     members: []\n", "#     #     weight: 1\n", "(text that is not empty; required)\n",
+            "# token_env:\n# token_file:\n",
         ] {
             #expect(text.contains(piece), "\(piece)")
         }

@@ -36,7 +36,7 @@ struct EndpointTests {
         #expect(endpoint.description == "unix:\(path)")
     }
 
-    @Test(arguments: ["127.0.0.1:50051", "[::1]:50051", "unix:/run/homing.sock", "worker.example:0"])
+    @Test(arguments: ["127.0.0.1:50051", "[::1]:50051", "unix:/run/homing.sock", "worker.example:0", "dns:///dns:1"])
     func `the description is read back as the same endpoint`(text: String) throws {
         let endpoint = try Endpoint(parsing: text)
         #expect(endpoint.description == text)
@@ -108,7 +108,7 @@ struct EndpointTests {
         var random = SplitMix64(state: seed)
         let pieces = [
             "[", "]", ":", "::", ".", "%", "/", "//", "1", "255", "65535", "0", "a", "fe80", "unix:", "dns:", "-",
-            "\u{0}", "é",
+            "\u{0}", "é", "worker:1", "[::1]:1", "unix:/run",
         ]
         var read = 0
         for _ in 0..<20_000 {
