@@ -76,5 +76,13 @@ let package = Package(
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
+        .testTarget(name: "TransportTests", dependencies: ["Transport"], swiftSettings: strict),
+        .testTarget(name: "ConfigTests", dependencies: ["Config"], swiftSettings: strict),
+        .testTarget(
+            name: "HomingTests",
+            dependencies: [
+                "homing", "Proxy", "Upstream", "Routing", "Transport", "Config", argumentParser, logging,
+            ],
+            swiftSettings: strict),
     ]
 )

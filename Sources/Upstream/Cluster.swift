@@ -50,11 +50,11 @@ package final class Cluster: Sendable {
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
         for (offset, replica) in settings.replicas.enumerated() {
-            let name = replica.endpoint.description
+            let name = replica.address.description
             replicas.append(
                 Replica(
                     id: table.add(name: name, weight: replica.weight), slot: firstSlot + offset,
-                    endpoint: replica.endpoint, weight: replica.weight,
+                    endpoint: replica.address, weight: replica.weight,
                     connections: registry.gauge(
                         "homing_upstream_connections", help: "Connections to replicas that are open or opening.",
                         labels: ["cluster": settings.name, "replica": name])))

@@ -2,5 +2,8 @@ import ArgumentParser
 
 @main
 struct Homing: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "homing", abstract: "A gRPC proxy for model workers.")
+    static let configuration = CommandConfiguration(
+        commandName: "homing",
+        abstract: "A gRPC proxy for model workers that sends a prompt to the replica that remembers it.",
+        subcommands: [Serve.self, CheckConfig.self])
 }

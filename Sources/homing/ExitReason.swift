@@ -1,0 +1,30 @@
+import ArgumentParser
+import Config
+import Foundation
+
+/// Why a subcommand ends before it did anything, as people read it on stderr and scripts in the exit code. The numbers
+/// are those of sysexits.h.
+enum ExitReason {
+    /// The configuration was read and has problems (EX_DATAERR).
+    static let badConfiguration = ExitCode(65)
+    /// A file cannot be read (EX_NOINPUT).
+    static let unreadableFile = ExitCode(66)
+
+    /// What `body` returns; when the settings have problems, these are printed to stderr, one per line, and the exit
+    /// code is thrown.
+    static func reported<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let problems as ConfigProblems {
+            self.printError(problems.description)
+            throw self.badConfiguration
+        } catch let unreadable as UnreadableFile {
+            self.printError(unreadable.description)
+            throw self.unreadableFile
+        }
+    }
+
+    static func printError(_ text: String) {
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+
+/// `homing serve`: the proxy, in the foreground until SIGTERM.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve callers in front of model workers.",
+        usage: """
+            homing serve --replica <address> [--replica <address> ...] [<options>]
+            homing serve -c <file> [<options>]
+            """,
+        discussion: """
+            Callers speak gRPC over HTTP/2 cleartext to homing as they would to one worker. Every stream goes to the \
+            replica whose cache holds the longest part of its prompt, unless that one is too busy. Homing stays in the \
+            foreground; SIGTERM lets open streams end. Flags win over the file.
+
+            Example:
+              homing serve --replica 127.0.0.1:50052 --replica 127.0.0.1:50053
+
+            Exit code 64: a flag is wrong. 65: the configuration has problems, all of which are listed. \
+            66: the file cannot be read.
+            """)
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let settings = try ExitReason.reported { try self.options.settings() }
+        try await Assembly.serve(settings)
+    }
+}

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Config
+import Logging
+import Routing
+import Transport
+
+/// The flags of `homing serve`. What a flag says wins over the file.
+struct ServeOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("c"), .customLong("config")],
+        help: ArgumentHelp(
+            "The configuration file, YAML.",
+            discussion: "'homing check-config --reference' prints one with every key and its manual entry.",
+            valueName: "file"))
+    var configuration: String?
+
+    @Option(
+        name: .customLong("listen"),
+        help: ArgumentHelp(
+            "Where callers connect: host:port, [v6]:port or unix:/path. May be repeated.",
+            discussion: "Port 0 means any free port, which the log then tells. Default: 127.0.0.1:50051.",
+            valueName: "address"),
+        transform: ServeOptions.endpoint)
+    var listeners: [Endpoint] = []
+
+    @Option(
+        name: .customLong("admin"),
+        help: ArgumentHelp(
+            "Where the operator's port listens, or off. Default: 127.0.0.1:9901.", valueName: "address"),
+        transform: { AdminSettings(address: $0.isEmpty || $0 == "off" ? nil : try ServeOptions.endpoint($0)) })
+    var admin: AdminSettings?
+
+    @Option(
+        name: .customLong("replica"),
+        help: ArgumentHelp(
+            "A worker's address. May be repeated. These replace the replicas of the file's cluster.",
+            discussion: "Without a file they make one cluster, called default.", valueName: "address"),
+        transform: ServeOptions.endpoint)
+    var replicas: [Endpoint] = []
+
+    @Option(
+        name: .customLong("policy"),
+        help: ArgumentHelp(
+            "Who picks the replica of a stream, in every cluster: \(ServeOptions.names(PolicyName.self)).",
+            discussion: "Default: \(RoutingSettings().policy.rawValue).", valueName: "name"),
+        transform: { try ServeOptions.name($0) })
+    var policy: PolicyName?
+
+    @Option(
+        name: .customLong("threads"),
+        help: ArgumentHelp("Event loops that serve streams, 0 for one per core (the default).", valueName: "count"))
+    var threads: Int?
+
+    @Option(
+        name: .customLong("model"),
+        help: ArgumentHelp(
+            "A model identity that the replicas serve. May be repeated. Default: any.", valueName: "name"))
+    var models: [String] = []
+
+    @Option(
+        name: .customLong("log-level"),
+        help: ArgumentHelp(
+            "The least important log messages that are written: \(ServeOptions.names(Logger.Level.self)).",
+            discussion: "Default: info.", valueName: "level"),
+        transform: { try ServeOptions.name($0) })
+    var logLevel: Logger.Level?
+
+    @Flag(name: .customLong("no-access-log"), help: "Do not write a line per stream to stdout.")
+    var withoutAccessLog = false
+
+    func validate() throws {
+        if let threads = self.threads, !(0...1_024).contains(threads) {
+            throw ValidationError("--threads is a whole number, 0 to 1024.")
+        }
+        if self.models.contains("") { throw ValidationError("--model is a name that is not empty.") }
+    }
+
+    /// The settings of the file, if there is one, with what the flags say. Throws every problem at once.
+    func settings() throws -> ServeSettings {
+        var settings = ServeSettings()
+        var lines: [String: Int] = [:]
+        if let configuration { (settings, lines) = try SettingsFile.load(configuration) }
+        var problems = self.apply(to: &settings)
+        // Where a flag replaced what the file says, the file's lines are about something else.
+        if !self.listeners.isEmpty { lines = lines.filter { !$0.key.hasPrefix("listeners") } }
+        if self.admin != nil { lines = lines.filter { !$0.key.hasPrefix("admin") } }
+        if !self.replicas.isEmpty { lines = lines.filter { !$0.key.hasPrefix("clusters[0].replicas") } }
+        problems += settings.contradictions(lines: lines)
+        if problems.isEmpty, let lack = settings.lack {
+            problems.append(Problem(path: "clusters", line: nil, text: lack))
+        }
+        guard problems.isEmpty else { throw ConfigProblems(problems, file: self.configuration) }
+        return settings
+    }
+
+    /// Changes what the flags say; gives back what they say and cannot mean.
+    private func apply(to settings: inout ServeSettings) -> [Problem] {
+        if !self.listeners.isEmpty { settings.listeners = self.listeners.map { ListenerSettings(address: $0) } }
+        if let admin = self.admin { settings.admin = admin }
+        if let threads = self.threads { settings.threads = threads }
+        if let logLevel = self.logLevel { settings.logLevel = logLevel }
+        if self.withoutAccessLog { settings.accessLog.enabled = false }
+
+        var problems: [Problem] = []
+        let flags = [("--replica", self.replicas.isEmpty), ("--model", self.models.isEmpty)]
+        for (flag, isEmpty) in flags where !isEmpty && settings.clusters.count > 1 {
+            let text = "the file has \(settings.clusters.count) clusters, so this belongs into the file"
+            problems.append(Problem(path: flag, line: nil, text: text))
+        }
+        guard problems.isEmpty else { return problems }
+        if settings.clusters.isEmpty, !self.replicas.isEmpty {
+            var cluster = ClusterSettings()
+            cluster.name = "default"
+            settings.clusters = [cluster]
+        }
+        if !settings.clusters.isEmpty {
+            if !self.replicas.isEmpty {
+                settings.clusters[0].replicas = self.replicas.map { ReplicaSettings(address: $0) }
+            }
+            if !self.models.isEmpty { settings.clusters[0].models = self.models }
+        }
+        for index in settings.clusters.indices {
+            if let policy = self.policy { settings.clusters[index].routing.policy = policy }
+        }
+        return []
+    }
+
+    @Sendable private static func endpoint(_ text: String) throws -> Endpoint {
+        do throws(EndpointProblem) {
+            return try Endpoint(parsing: text)
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
+    private static func names<Name: CaseIterable & RawRepresentable>(_ type: Name.Type) -> String
+    where Name.RawValue == String {
+        Name.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+
+    private static func name<Name: CaseIterable & RawRepresentable>(_ text: String) throws -> Name
+    where Name.RawValue == String {
+        if let name = Name(rawValue: text) { return name }
+        let meant = Spelling.nearest(to: text, among: Name.allCases.map(\.rawValue))
+        let hint = meant.map { "; did you mean \($0)?" } ?? ""
+        throw ValidationError("It is one of \(self.names(Name.self))\(hint)")
+    }
+}

@@ -1,0 +1,112 @@
+import Config
+import Proxy
+import Routing
+import Upstream
+
+// How the settings of the libraries are written in the file. The structs live beside their users, which know nothing of
+// files; their keys, bounds and manual entries stand here.
+
+/// Bounds of a time in milliseconds: up to a day, from zero where zero has a meaning.
+private let upToADay = 0...86_400_000
+private let someTime = 1...86_400_000
+
+extension RoutingSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "policy", &self.policy, .oneOf,
+            "Who chooses the replica of a stream. round_robin: each in turn. least_in_flight: the one with the fewest "
+                + "streams. prefix_cache: the one that served the longest part of this prompt, unless it is too busy.")
+        section.value(
+            "block_bytes", &self.blockBytes, .int(in: 1...1_048_576),
+            "Size of one block of a prompt; prompts are compared block by block. LocalAI uses 256.")
+        section.value(
+            "max_blocks", &self.maxBlocks, .int(in: 1...65_536),
+            "Most blocks of one prompt that are looked at; the rest of a longer prompt does not take part.")
+        section.value(
+            "prefix_ttl_ms", &self.prefixTtlMs, .int(in: upToADay),
+            "How long a served prefix is believed to be in a replica's cache. 0 means for ever.")
+        section.value(
+            "max_index_blocks", &self.maxIndexBlocks, .int(in: 1...100_000_000),
+            "Most prefix blocks that the cluster remembers; past it the least recently used go first.")
+        section.value(
+            "min_prefix_match", &self.minPrefixMatch, .double(in: 0...1),
+            "Smallest matched share of a prompt that makes a replica the warm one.")
+        section.value(
+            "balance_absolute", &self.balanceAbsolute, .int(in: 0...1_000_000),
+            "The warm replica is too busy when it has more than this many streams above the least busy one.")
+        section.value(
+            "balance_relative", &self.balanceRelative, .double(in: 1...1_000_000),
+            "The warm replica is too busy when it has more than this times the streams of the least busy one, plus one."
+        )
+    }
+}
+
+extension ProbeSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "interval_ms", &self.intervalMs, .int(in: someTime), "Time between two probes of a healthy replica.")
+        section.value(
+            "jitter_share", &self.jitterShare, .double(in: 0...1),
+            "Each interval is made longer or shorter by up to this share, at random, so that probes do not come together."
+        )
+        section.value(
+            "deadline_ms", &self.deadlineMs, .int(in: someTime),
+            "How long a probe waits for its answer. A later answer means busy, not dead.")
+        section.value(
+            "failures_to_eject", &self.failuresToEject, .int(in: 1...1_000),
+            "Unreachable results in a row that take a replica out. A refused connect takes it out at once.")
+        section.value(
+            "retry_ms", &self.retryMs, .int(in: someTime),
+            "Time between two probes of a replica that is out or suspect.")
+        section.value(
+            "successes_to_return", &self.successesToReturn, .int(in: 1...1_000),
+            "Successes in a row that bring a replica back.")
+    }
+}
+
+extension PoolSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "per_loop", &self.perLoop, .int(in: 1...64),
+            "Connections that every event loop keeps to a replica when it has streams for them.")
+        section.value(
+            "connect_timeout_ms", &self.connectTimeoutMs, .int(in: someTime), "How long a connect may take.")
+        section.value(
+            "max_retries", &self.maxRetries, .int(in: 0...100),
+            "How many other replicas a stream may be sent to after a failure before its first response byte.")
+    }
+}
+
+extension ModelSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "free_action", &self.freeAction, .oneOf,
+            "What a caller's Free does. answer: success, and the replicas keep their model. forward: it goes to every "
+                + "replica, and the remembered load options are dropped.")
+        section.value(
+            "load_timeout_ms", &self.loadTimeoutMs, .int(in: upToADay),
+            "How long one replica may take to load its model. 0 means as long as it needs.")
+        section.value(
+            "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
+            "How long streams on a replica are waited for before it loads; after that the load is reported failed.")
+    }
+}
+
+extension ProxySettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "max_held_bytes", &self.maxHeldBytes, .int(in: 0...1_073_741_824),
+            "Most bytes of a stream's first message that are held to find its prompt; a larger message goes on without."
+        )
+        section.value(
+            "max_concurrent_streams", &self.maxConcurrentStreams, .int(in: 1...1_000_000),
+            "Streams that one connection of a caller may have open at a time.")
+        section.value(
+            "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
+            "How long open streams may go on after SIGTERM.")
+        section.value(
+            "explain", &self.explain, .oneOf,
+            "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of the "
+                + "response. on_request: callers that send x-homing-explain: 1.")
+    }
+}

@@ -1,0 +1,121 @@
+import Config
+import Transport
+
+// What no single key can say about itself.
+
+extension ServeSettings {
+    /// Everything that is wrong between settings which are right one by one. `lines` are those of the file, by path.
+    func contradictions(lines: [String: Int]) -> [Problem] {
+        var checks = Checks(lines: lines)
+        checks.listenAddresses(of: self)
+        checks.listenersNameClusters(of: self)
+        checks.clusterNames(of: self)
+        checks.models(of: self)
+        for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
+        return checks.problems
+    }
+
+    /// Why these settings, although right, are not enough to serve; nil when they are.
+    var lack: String? {
+        guard !self.clusters.isEmpty else { return "there is no cluster; name replicas in the file or with --replica" }
+        guard self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
+            return "no cluster has a replica; name replicas in the file or with --replica"
+        }
+        return nil
+    }
+
+    private struct Checks {
+        let lines: [String: Int]
+        var problems: [Problem] = []
+
+        init(lines: [String: Int]) {
+            self.lines = lines
+        }
+
+        mutating func listenAddresses(of settings: ServeSettings) {
+            if settings.listeners.isEmpty {
+                self.report("listeners", "is empty; name at least one, or leave the key out for the default")
+            }
+            var taken: [Endpoint: String] = [:]
+            let listeners = settings.listeners.enumerated().map { ("listeners[\($0)].address", Optional($1.address)) }
+            for (path, address) in listeners + [("admin.address", settings.admin.address)] {
+                guard let address, address.port != 0 else { continue }
+                if let first = taken[address] {
+                    self.report(path, "\(address) is the address of \(first) already")
+                } else {
+                    taken[address] = path
+                }
+            }
+        }
+
+        mutating func listenersNameClusters(of settings: ServeSettings) {
+            let names = settings.clusters.map(\.name)
+            for (index, listener) in settings.listeners.enumerated() {
+                guard let name = listener.cluster, !names.contains(name) else { continue }
+                let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
+                self.report("listeners[\(index)].cluster", "there is no cluster \(quoted(name))\(hint)")
+            }
+        }
+
+        mutating func clusterNames(of settings: ServeSettings) {
+            var taken: [String: Int] = [:]
+            for (index, cluster) in settings.clusters.enumerated() where !cluster.name.isEmpty {
+                if let first = taken[cluster.name] {
+                    self.report(
+                        "clusters[\(index)].name", "\(quoted(cluster.name)) is the name of clusters[\(first)] already")
+                } else {
+                    taken[cluster.name] = index
+                }
+            }
+        }
+
+        mutating func models(of settings: ServeSettings) {
+            var taken: [String: String] = [:]
+            var servesAny: Int?
+            for (index, cluster) in settings.clusters.enumerated() {
+                for (position, model) in cluster.models.enumerated() {
+                    let path = "clusters[\(index)].models[\(position)]"
+                    if let first = taken[model] {
+                        self.report(path, "\(quoted(model)) is served by \(first) already")
+                    } else {
+                        taken[model] = path
+                    }
+                }
+                // A listener that names its cluster needs no model to find it.
+                let isNamed = settings.listeners.contains { $0.cluster == cluster.name }
+                guard cluster.models.isEmpty, !isNamed else { continue }
+                if let first = servesAny {
+                    self.report(
+                        "clusters[\(index)]",
+                        "serves any model, but clusters[\(first)] does already; list its models or name it in a listener"
+                    )
+                } else {
+                    servesAny = index
+                }
+            }
+        }
+
+        mutating func replicas(of cluster: ClusterSettings, _ path: String) {
+            var taken: [Endpoint: Int] = [:]
+            for (index, replica) in cluster.replicas.enumerated() {
+                let place = "\(path).replicas[\(index)].address"
+                if replica.address.port == 0 {
+                    self.report(place, "a replica needs its port; 0 is for listeners only")
+                } else if let first = taken[replica.address] {
+                    self.report(place, "\(replica.address) is the address of \(path).replicas[\(first)] already")
+                } else {
+                    taken[replica.address] = index
+                }
+            }
+        }
+
+        /// The line of the path, or of the nearest place around it that has one.
+        private mutating func report(_ path: String, _ text: String) {
+            var place = Substring(path)
+            while self.lines[String(place)] == nil, let end = place.lastIndex(where: { $0 == "." || $0 == "[" }) {
+                place = place[..<end]
+            }
+            self.problems.append(Problem(path: path, line: self.lines[String(place)], text: text))
+        }
+    }
+}

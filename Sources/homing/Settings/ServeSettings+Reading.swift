@@ -1,0 +1,135 @@
+import Config
+import Logging
+import Proxy
+import Transport
+
+// The keys of the file, from its top. The sections that belong to a library are read in LibrarySections.swift.
+
+extension ServeSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.sections(
+            "listeners", &self.listeners, shorthand: "address",
+            "Where callers connect, by HTTP/2 cleartext with prior knowledge. An address alone is enough for a listener."
+        )
+        section.section("admin", &self.admin, "The operator's port: status page, /metrics, /ready, /live and /api.")
+        section.value(
+            "threads", &self.threads, .int(in: 0...1_024), "Event loops that serve streams. 0 means one per core.")
+        section.section("proxy", &self.proxy, "Limits and behaviour towards callers.")
+        section.section("access_log", &self.accessLog, "One line per stream, written to stdout.")
+        section.value(
+            "log_level", &self.logLevel, .oneOf, "The least important log messages that are written, to stderr.")
+        section.sections(
+            "clusters", &self.clusters,
+            "The workers, by what they serve. The first cluster is the default one: it gets what no model and no "
+                + "listener sends elsewhere.")
+    }
+}
+
+extension ListenerSettings: ConfigSection {
+    init() {
+        self.init(address: .unset)
+    }
+
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "address", &self.address, .endpoint, required: true,
+            "Where to listen. Port 0 means any free port, which the log then tells.")
+        section.optionalValue(
+            "cluster", &self.cluster, .clusterName,
+            "The cluster that serves everything on this listener. Without it a stream goes to the cluster that lists its "
+                + "model, else to the default cluster.")
+    }
+}
+
+extension AdminSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "address", &self.address, .endpointOrOff, "Where the operator's port listens. Empty or off means nowhere.")
+    }
+}
+
+extension AccessLogSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value("enabled", &self.enabled, .bool, "Whether there is an access log.")
+        section.value("format", &self.format, .oneOf, "How a line looks: fields in a fixed order, or one JSON object.")
+    }
+}
+
+extension ClusterSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "name", &self.name, .clusterName, required: true,
+            "Names the cluster in listeners, metrics and logs. Unique.")
+        section.values(
+            "models", &self.models, of: .string(atMost: 512, emptyAllowed: false),
+            "The model identities that this cluster serves: what a request's ModelIdentity says. Empty means any model; "
+                + "only one cluster may say so, besides those that a listener names.")
+        section.section("routing", &self.routing, "How a replica is picked for a stream.")
+        section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
+        section.section("connections", &self.connections, "How replicas are connected to, and when to try another one.")
+        section.section("model", &self.model, "What LoadModel and Free mean in front of this cluster.")
+        section.sections(
+            "replicas", &self.replicas, shorthand: "address",
+            "The worker processes. An address alone is enough for a replica.")
+    }
+}
+
+extension ReplicaSettings: ConfigSection {
+    init() {
+        self.init(address: .unset)
+    }
+
+    mutating func read(from section: SectionReader) {
+        section.value("address", &self.address, .endpoint, required: true, "Where the worker listens.")
+        section.value(
+            "weight", &self.weight, .int(in: 1...1_000),
+            "Decides between replicas that are equally busy: the heavier one goes first.")
+    }
+}
+
+extension Endpoint {
+    /// Stands in a list element until its address is read; no address that is written equals it.
+    fileprivate static let unset = Endpoint(.host("", port: 0))
+}
+
+extension ValueForm where Value == Endpoint {
+    static var endpoint: Self {
+        Self(
+            expects: "host:port, [v6]:port or unix:/path",
+            parse: { (scalar) throws(Mismatch) in
+                do throws(EndpointProblem) {
+                    return try Endpoint(parsing: scalar.text)
+                } catch {
+                    throw .because(error.description)
+                }
+            },
+            show: { ScalarText($0 == .unset ? "" : $0.description, isText: true) })
+    }
+}
+
+extension ValueForm where Value == Endpoint? {
+    /// An endpoint, or nothing or `off` for nil.
+    static var endpointOrOff: Self {
+        let endpoint = ValueForm<Endpoint>.endpoint
+        return Self(
+            expects: "\(endpoint.expects), or off",
+            parse: { (scalar) throws(Mismatch) in
+                scalar.text.isEmpty || scalar.text == "off" ? nil : try endpoint.parse(scalar)
+            },
+            show: { $0.map(endpoint.show) ?? ScalarText("off", isText: false) })
+    }
+}
+
+extension ValueForm where Value == String {
+    /// The name of a cluster, fit to be a label of a metric.
+    static var clusterName: Self {
+        Self(
+            expects: "1 to 64 letters, digits, '_', '-' or '.'",
+            parse: { (scalar) throws(Mismatch) in
+                let isName = scalar.text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_-.".contains($0)) }
+                guard isName, (1...64).contains(scalar.text.utf8.count) else { throw .unexpected }
+                return scalar.text
+            },
+            show: { ScalarText($0, isText: true) })
+    }
+}

@@ -1,0 +1,68 @@
+import Config
+import Foundation
+
+/// Reads the files that settings come from: the configuration and the secrets that it names. Used at start and at a
+/// reload, never on the data path.
+enum SettingsFile {
+    /// The settings of a file, without flags. Throws every problem of the file at once.
+    static func load(_ path: String) throws -> (settings: ServeSettings, lines: [String: Int]) {
+        let bytes = try self.bytes(of: path, atMost: ConfigText.largestFile)
+        var settings = ServeSettings()
+        let findings = self.read(bytes, into: &settings)
+        guard findings.problems.isEmpty else { throw ConfigProblems(findings.problems, file: path) }
+        return (settings, findings.lines)
+    }
+
+    /// Reads a file's bytes into the settings, whose values are the defaults, and finds everything that is wrong with
+    /// them: key by key and between the keys.
+    static func read(
+        _ bytes: [UInt8], into settings: inout ServeSettings, secrets: SecretSources = SettingsFile.secrets
+    ) -> ConfigText.Findings {
+        var findings = ConfigText.read(bytes: bytes, into: &settings, secrets: secrets)
+        // Where a value could not be read, what is said about the value that stands in for it would only confuse.
+        let contradictions = settings.contradictions(lines: findings.lines)
+            .filter { found in !findings.problems.contains { found.isWithin($0.path) } }
+        findings.problems = (findings.problems + contradictions).inOrderOfLines()
+        return findings
+    }
+
+    /// Secrets from this process's environment and from files.
+    static var secrets: SecretSources {
+        SecretSources(
+            environment: { ProcessInfo.processInfo.environment[$0] },
+            file: { path in String(decoding: try self.bytes(of: path, atMost: 65_536), as: UTF8.self) })
+    }
+
+    /// The file's bytes; of a larger file, one byte more than `limit`, so that whoever reads them sees that it is.
+    private static func bytes(of path: String, atMost limit: Int) throws(UnreadableFile) -> [UInt8] {
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw UnreadableFile(path: path, reason: "it does not exist or may not be read")
+        }
+        defer { try? handle.close() }
+        var bytes: [UInt8] = []
+        do {
+            // A pipe gives what it has; only nothing at all means the end.
+            while bytes.count <= limit, let more = try handle.read(upToCount: limit + 1 - bytes.count), !more.isEmpty {
+                bytes += more
+            }
+        } catch {
+            throw UnreadableFile(path: path, reason: "it is a directory or reading it failed")
+        }
+        return bytes
+    }
+}
+
+/// A file that settings should come from and that could not be read.
+struct UnreadableFile: Error, CustomStringConvertible {
+    let path: String
+    let reason: String
+
+    var description: String { "\(self.path): cannot read the file: \(self.reason)" }
+}
+
+extension Problem {
+    /// Whether this is about the place or about something inside it.
+    fileprivate func isWithin(_ place: String) -> Bool {
+        self.path == place || self.path.hasPrefix("\(place).") || self.path.hasPrefix("\(place)[") || place.isEmpty
+    }
+}
