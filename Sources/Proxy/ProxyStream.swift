@@ -46,6 +46,8 @@ final class ProxyStream: HTTP2Stream {
     var responseBytes = 0
     /// Held bytes whose window was given back when they arrived, so not again when they are framed.
     var creditedBytes = 0
+    /// Bytes that wait for the first message to be whole.
+    var waitingBytes = 0
     var localReply: LocalReply.Cause?
     /// What the caller was told, or is about to be.
     var status: GRPCStatusCode?
@@ -132,6 +134,7 @@ final class ProxyStream: HTTP2Stream {
     func finishIfOver() {
         guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
         self.phase = .ended
+        self.stopHolding()
         let metrics = self.runtime.metrics
         metrics.activeStreams.subtract()
         metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)

@@ -1,5 +1,6 @@
 import Config
 import Transport
+import Upstream
 
 // What no single key can say about itself.
 

@@ -2,6 +2,7 @@ import Config
 import Logging
 import Proxy
 import Transport
+import Upstream
 
 // The keys of the file, from its top. The sections that belong to a library are read in LibrarySections.swift.
 
@@ -41,7 +42,7 @@ extension ListenerSettings: ConfigSection {
     }
 }
 
-extension AdminSettings: ConfigSection {
+extension AdminSection: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value(
             "address", &self.address, .endpointOrOff, "Where the operator's port listens. Empty or off means nowhere.")
