@@ -88,7 +88,8 @@ extension ServeSettings {
                 if let first = servesAny {
                     self.report(
                         "clusters[\(index)]",
-                        "serves any model, but clusters[\(first)] does already; list its models or name it in a listener"
+                        "serves any model, but clusters[\(first)] does already; "
+                            + "list its models or name it in a listener"
                     )
                 } else {
                     servesAny = index
