@@ -5,6 +5,7 @@ import Proxy
 import ServiceLifecycle
 import Telemetry
 import Transport
+import UnixSignals
 import Upstream
 
 /// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
@@ -40,7 +41,7 @@ enum Assembly {
         var services: [any Service] = []
         if let address = settings.admin.address {
             var admin = AdminSettings()
-            admin.address = AdminAddress(address)
+            admin.address = try Self.adminAddress(address)
             services.append(
                 AdminServer(admin, source: fleet, metrics: registry, log: log) { adminAddress.made($0) })
         }
@@ -77,6 +78,13 @@ enum Assembly {
         }
         await accessLog.finish(within: .seconds(2))
         await group.shutdown()
+    }
+
+    private static func adminAddress(_ endpoint: Endpoint) throws -> AdminAddress {
+        switch endpoint.kind {
+        case .host(let host, let port): return AdminAddress(host: host, port: port)
+        case .unix: throw ExitReason.cannotServe("the admin port is a host and a port, not \(endpoint)")
+        }
     }
 
     /// Logs go to stderr, so that stdout has nothing but the serving line and the access log.
