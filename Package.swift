@@ -73,6 +73,7 @@ let package = Package(
 
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "DemoWorkerTests", dependencies: ["DemoWorker", "Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
