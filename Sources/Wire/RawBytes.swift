@@ -4,6 +4,9 @@ extension RawSpan {
         precondition(offset >= 0 && offset < self.byteCount, "a byte outside of its span")
         return unsafe self.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
     }
+
+    /// A copy of the bytes.
+    package var copied: [UInt8] { unsafe self.withUnsafeBytes { unsafe [UInt8]($0) } }
 }
 
 extension Array<UInt8> {
