@@ -27,6 +27,16 @@ struct MessageArenaTests {
         #expect(arena.heldBytes <= 1024 * 1024)
     }
 
+    @Test func `many small pieces together run into the limit`() throws {
+        var chat = PredictOptions()
+        chat.messages = (0..<20_000).map { _ in ChatMessage(role: [], content: [UInt8](repeating: 1, count: 100)) }
+        let message = chat.encoded()
+        let small = MessageArena(limit: 2 * 1024 * 1024)
+        #expect(throws: MessageProblem.tooLarge) { try Self.decode(message, in: small) }
+        #expect(small.heldBytes <= 2 * 1024 * 1024)
+        #expect(try Self.decode(message, in: MessageArena()) == chat)
+    }
+
     @Test func `memory of ordinary messages is kept and that of a huge one is not`() throws {
         let arena = MessageArena(limit: 64 * 1024 * 1024, retained: 256 * 1024)
         for _ in 0..<3 { _ = try Self.decode(Self.prompt(100 * 1024), in: arena) }
