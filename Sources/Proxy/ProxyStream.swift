@@ -20,6 +20,8 @@ final class ProxyStream: HTTP2Stream {
     let proxyLoop: ProxyLoop
     private(set) var leg: RelayLeg!
     private(set) var connection: DownstreamConnection?
+    /// Itself from `begin` to its end: the downstream leg may be over, and let go of it, before the upstream one is.
+    private var keptAlive: ProxyStream?
 
     var phase = Phase.begun
     var handling = StreamHandling.relay(mayRepeat: false)
@@ -64,6 +66,7 @@ final class ProxyStream: HTTP2Stream {
     /// A request has begun on `connection`; its headers are about to arrive.
     func begin(on connection: DownstreamConnection) {
         self.connection = connection
+        self.keptAlive = self
         self.startNs = Loop.now
         self.runtime.metrics.activeStreams.add()
     }
@@ -194,6 +197,7 @@ final class ProxyStream: HTTP2Stream {
         self.status = nil
         self.resetCode = nil
         self.proxyLoop.recycle(self)
+        self.keptAlive = nil
     }
 }
 
