@@ -7,12 +7,18 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 import pytest
 
 from fleet import Fleet, launch
+from processes import program
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--direct", action="store_true", help="only the tests that must pass without the program too, without it"
     )
+
+
+def pytest_collection_finish(session):
+    if session.items and not session.config.getoption("--direct") and not os.access(program(), os.X_OK):
+        pytest.exit(f"no program at {program()}: scripts/test peers builds it, HOMING_BIN names another one", 2)
 
 
 def pytest_generate_tests(metafunc):

@@ -92,14 +92,15 @@ BROKEN = {
 @pytest.mark.parametrize("method", ["Predict", "PredictStream", "LoadModel"])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_message_fails_its_own_stream_only(fleet, bystander, name, method):
-    if method == "LoadModel" and name == "a protobuf cut short":
-        pytest.skip("the same bytes are a valid ModelOptions")
+    """At once, too: grpcio's worker, asked directly, never answers half of these."""
     with RawConnection(fleet.address) as raw:
         broken = raw.open(f"/backend.Backend/{method}")
         neighbour = raw.open("/backend.Backend/Predict")
         raw.send(broken, BROKEN[name], ends=True)
         answer = raw.read(broken)
-        assert answer.has_failed, f"{answer}"
+        # What only the flag claims to be compressed is the worker's to judge, and grpcio takes it as it is.
+        may_pass = name == "a compressed flag without compression" and method != "LoadModel"
+        assert answer.has_failed or (may_pass and answer.status() == 0), f"{answer}"
         assert answer.status() != 14, "UNAVAILABLE would make LocalAI unload the model"
         raw.send(neighbour, frame(PREDICT_REQUEST), ends=True)
         assert raw.read(neighbour).status() == 0 and raw.goaway is None
