@@ -9,8 +9,8 @@ package import Telemetry
 /// The admin port: status page, probes of an orchestrator, metrics and JSON, on a listener and a thread of its own.
 ///
 /// It is handed snapshots and never touches the data path. In a service group it comes first, so that it is the last to
-/// stop and `/ready` says `draining` while the streams finish. SwiftNIO is imported for that one thread and for the port
-/// that the system chose; hummingbird does the rest.
+/// stop and `/ready` says `draining` while the streams finish. SwiftNIO is imported for that one thread and for the
+/// port that the system chose; hummingbird does the rest.
 package struct AdminServer: Service {
     /// The admin port could not be opened.
     package struct ListenFailure: Error, CustomStringConvertible {
@@ -26,7 +26,8 @@ package struct AdminServer: Service {
     private let log: Logger
     private let onListening: @Sendable (AdminAddress) async -> Void
 
-    /// - Parameter onListening: called once, before the first request is answered, with the address that is really bound.
+    /// - Parameter onListening: called once, before the first request is answered, with the address that is really
+    ///   bound.
     package init(
         _ settings: AdminSettings, source: any AdminSource, metrics: MetricRegistry, log: Logger,
         onListening: @escaping @Sendable (AdminAddress) async -> Void = { _ in }
@@ -61,10 +62,11 @@ package struct AdminServer: Service {
         quiet.logLevel = max(.warning, quiet.logLevel)
         let application = Application(
             responder: AdminResponder(source: self.source, metrics: self.metrics, hosts: HostCheck(settings)),
-            server: .http1(configuration: .init(
-                idleTimeout: .milliseconds(Int64(settings.idleTimeoutMs)),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: .milliseconds(Int64(settings.idleTimeoutMs)),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))),
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.address.host, port: settings.address.port),
                 availableConnectionsDelegate: .maximum(settings.maxConnections, logger: quiet)),
@@ -79,7 +81,8 @@ package struct AdminServer: Service {
             logger: quiet)
         do {
             try await application.run()
-        } catch where !listening.isMarked && !(error is CancellationError) {
+        } catch {
+            if listening.isMarked || error is CancellationError { throw error }
             throw ListenFailure(address: settings.address, cause: "\(error)")
         }
     }

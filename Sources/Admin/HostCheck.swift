@@ -1,9 +1,9 @@
 /// Which `Host` a request may be addressed to, so that DNS rebinding cannot reach a loopback admin port.
 ///
-/// A web page may make its own name resolve to 127.0.0.1 and then read this port as if it were its own site. The browser
-/// still sends that name as `Host`. An attacker controls names only, so addresses are always accepted, names only when
-/// they are `localhost` or the operator's own. A port that listens beyond loopback is reached under names unknown to us
-/// and accepts them all: who may reach it is then the network's business.
+/// A web page may make its own name resolve to 127.0.0.1 and then read this port as if it were its own site. The
+/// browser still sends that name as `Host`. An attacker controls names only, so addresses are always accepted, names
+/// only when they are `localhost` or the operator's own. A port that listens beyond loopback is reached under names
+/// unknown to us and accepts them all: who may reach it is then the network's business.
 struct HostCheck: Sendable {
     private let checksNames: Bool
     private let names: Set<String>

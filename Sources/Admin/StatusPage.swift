@@ -29,7 +29,7 @@ enum StatusPage {
         <body>
         <header><h1>Homing</h1><p id="ready" role="status">…</p></header>
         <main>
-        <noscript><p>This page needs JavaScript; the same is at <a href="/api/replicas">/api/replicas</a>.</p></noscript>
+        <noscript><p>This page needs JavaScript; see <a href="/api/replicas">/api/replicas</a>.</p></noscript>
         <div id="clusters"></div>
         </main>
         <footer><a href="/api/replicas">replicas</a> <a href="/api/clusters">clusters</a> <a href="/metrics">metrics</a>
@@ -45,8 +45,8 @@ enum StatusPage {
 
         :root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --line: #d1d9e0; --paper: #fff;
           --good: #1a7f37; --bad: #cf222e; --wait: #9a6700; }
-        @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --paper: #0d1117;
-          --good: #3fb950; --bad: #f85149; --wait: #d29922; } }
+        @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d;
+          --paper: #0d1117; --good: #3fb950; --bad: #f85149; --wait: #d29922; } }
         body { margin: 0 auto; max-width: 80rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
           font: 15px/1.5 system-ui, sans-serif; }
         header { display: flex; align-items: baseline; gap: 1rem; }
@@ -132,8 +132,8 @@ enum StatusPage {
             ready.className = verdict.ok ? "good" : "bad";
             document.getElementById("clusters").replaceChildren(...lists[0].flatMap(cluster => [
               element("h2", cluster.name),
-              element("p", (cluster.models.length ? cluster.models.join(", ") : "every model") + " · " + cluster.policy +
-                " · " + cluster.usable_replicas + " of " + cluster.replicas + " replicas usable · " +
+              element("p", (cluster.models.length ? cluster.models.join(", ") : "every model") + " · " +
+                cluster.policy + " · " + cluster.usable_replicas + " of " + cluster.replicas + " replicas usable · " +
                 cluster.in_flight + " in flight · " + cluster.picks + " picks · " +
                 cluster.index_blocks + " blocks remembered"),
               table(lists[1].filter(replica => replica.cluster === cluster.name)),

@@ -1,7 +1,7 @@
 import Yams
 
-/// A part of the configuration that has keys of its own. It names each key once, with the variable it fills, the form of
-/// its value and its manual entry; the variable's value at that moment is the default.
+/// A part of the configuration that has keys of its own. It names each key once, with the variable it fills, the form
+/// of its value and its manual entry; the variable's value at that moment is the default.
 package protocol ConfigSection {
     /// All defaults.
     init()
@@ -59,7 +59,7 @@ package final class SectionReader {
             self.record(key, expects, manual, .value(form.show(variable)))
         case .absent(let reading):
             guard required else { return }
-            reading.report(self.path, self.line, "\(key) is missing; expected \(form.expects)")
+            reading.report(join(self.path, key), self.line, "is missing; expected \(form.expects)")
         case .present(let entry, let reading):
             guard let value = self.parse(entry.value, as: form, join(self.path, key), entry.line, reading) else {
                 return

@@ -17,8 +17,8 @@ package enum Spelling {
         return nearest.word
     }
 
-    /// Letters to insert, remove, replace or swap with their neighbour to get from one word to the other (optimal string
-    /// alignment).
+    /// Letters to insert, remove, replace or swap with their neighbour to get from one word to the other (optimal
+    /// string alignment).
     static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...right.count)

@@ -2,8 +2,8 @@ import Yams
 
 /// The one YAML document of a configuration file, as nodes with their lines.
 ///
-/// Bounds: the text is at most `largestFile` bytes; nesting is bounded by the parser (1,000 levels). What an alias stands
-/// for is shared, not copied, so small files cannot become large trees.
+/// Bounds: the text is at most `largestFile` bytes; nesting is bounded by the parser (1,000 levels). What an alias
+/// stands for is shared, not copied, so small files cannot become large trees.
 struct YamlDocument {
     /// Nil for an empty file.
     let root: Node?
@@ -26,14 +26,24 @@ struct YamlDocument {
             throw DocumentProblem(line: nil, text: "the file is larger than \(Self.largestFile) bytes")
         }
         var text = text
-        for number in 1...Self.mostRepeatedKeys {
+        // Yams compares whole keys, and through aliases a key can be larger than any memory. So the keys are looked at
+        // first, in a text whose aliases are plain words.
+        if text.utf8.contains(UInt8(ascii: "*")) {
+            try Self.composed(&text) { Self.aliasesAsWords($0) }.map(Self.refuseLargeKeys)
+        }
+        self.root = try Self.composed(&text) { $0 }
+    }
+
+    /// The nodes of what `form` makes of the text, in which it must keep every character's position. Marks keys of the
+    /// text that stand more than once.
+    private static func composed(_ text: inout String, form: (String) -> String) throws(DocumentProblem) -> Node? {
+        for number in 1...self.mostRepeatedKeys {
             do {
                 // The basic resolver leaves every scalar as the text that was written: types are decided per key.
-                self.root = try Yams.compose(yaml: text, .basic, .default, .utf8)
-                return
+                return try Yams.compose(yaml: form(text), .basic, .default, .utf8)
             } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
-                let marked = keys.first.flatMap { Self.marking($0, at: context.mark, number: number, in: text) }
-                guard let marked, number < Self.mostRepeatedKeys else {
+                let marked = keys.first.flatMap { self.marking($0, at: context.mark, number: number, in: text) }
+                guard let marked, number < self.mostRepeatedKeys else {
                     let key = keys.first.map { quoted($0) } ?? "a key"
                     throw DocumentProblem(line: context.mark.line, text: "\(key) stands more than once in its section")
                 }
@@ -45,6 +55,32 @@ struct YamlDocument {
             }
         }
         preconditionFailure("every pass ends with a return, a throw or a text for the next one")
+    }
+
+    /// The text with a private character in the place of every `*`.
+    private static func aliasesAsWords(_ text: String) -> String {
+        var words = String.UnicodeScalarView()
+        words.append(contentsOf: text.unicodeScalars.lazy.map { $0 == "*" ? self.aliasMark : $0 })
+        return String(words)
+    }
+    private static let aliasMark: Unicode.Scalar = "\u{F8FE}"
+
+    /// Throws when a key is an alias, a list or a section.
+    private static func refuseLargeKeys(in node: Node) throws(DocumentProblem) {
+        switch node {
+        case .scalar, .alias: ()
+        case .sequence(let sequence):
+            for element in sequence { try self.refuseLargeKeys(in: element) }
+        case .mapping(let mapping):
+            for (key, value) in mapping {
+                guard case .scalar(let scalar) = key,
+                    scalar.style != .plain || scalar.string.unicodeScalars.first != self.aliasMark
+                else {
+                    throw DocumentProblem(line: key.line, text: "a key must be text, not an alias, a list or a section")
+                }
+                try self.refuseLargeKeys(in: value)
+            }
+        }
     }
 
     /// The key that was written, when `key` is one that the document marked because it stands more than once.
@@ -63,8 +99,8 @@ struct YamlDocument {
         return String(text.unicodeScalars[..<start]) + marked + String(text.unicodeScalars[end...])
     }
 
-    /// Where a line and column (both from 1) are. Lines end with LF or CR LF here; a file that uses anything else yields
-    /// nil or a place where the key does not stand.
+    /// Where a line and column (both from 1) are. Lines end with LF or CR LF here; a file that uses anything else
+    /// yields nil or a place where the key does not stand.
     private static func index(of mark: Mark, in text: String.UnicodeScalarView) -> String.Index? {
         guard mark.line >= 1, mark.column >= 1 else { return nil }
         var index = text.startIndex

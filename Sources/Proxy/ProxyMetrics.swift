@@ -5,6 +5,8 @@ internal import Wire
 package struct ProxyMetrics: Sendable {
     package let activeStreams: Gauge
     package let connections: Gauge
+    /// Request bytes that wait for a first message to be whole.
+    package let heldBytes: Gauge
     package let undecodedHints: Counter
     package let notHTTP2: Counter
     package let protocolErrors: Counter
@@ -19,6 +21,8 @@ package struct ProxyMetrics: Sendable {
             "homing_streams_active", help: "Downstream streams that are open.")
         self.connections = registry.gauge(
             "homing_downstream_connections", help: "Downstream connections that are open.")
+        self.heldBytes = registry.gauge(
+            "homing_held_bytes", help: "Request bytes that wait for their first message to be whole.")
         self.undecodedHints = registry.counter(
             "homing_undecoded_hints_total",
             help: "Prompts that could not be read and went to the least loaded replica.")

@@ -32,7 +32,7 @@ extension ProxyStream {
         let models = self.runtime.models[position]
         self.answerLater {
             switch await models.load(message) {
-            case .success(let text): .message(BackendResult(success: true, message: Array(text.utf8)).encoded())
+            case .success(let text): .message(BackendResult(success: true, message: text).encoded())
             case .failure(let code, let text): .reply(LocalReply(.loadFailed, detail: text, code: code))
             case .malformed: .reply(LocalReply(.malformedRequest))
             }

@@ -157,6 +157,7 @@ extension ProxyStream {
     }
 
     private func forgetHeldRequest() {
+        self.stopHolding()
         if !self.leg.isAttached, self.leg.client == nil { self.leg.reuse() }
     }
 }

@@ -35,6 +35,8 @@ extension ProxyStream {
     /// Keeps request bytes until the first message is whole. The window is given back at once, up to the bound.
     func hold(_ bytes: RawSpan) {
         self.leg.send(bytes)
+        self.waitingBytes += bytes.byteCount
+        self.runtime.metrics.heldBytes.add(bytes.byteCount)
         self.creditedBytes += bytes.byteCount
         self.consume(bytes.byteCount)
         guard self.phase == .holding else { return }
@@ -54,6 +56,13 @@ extension ProxyStream {
             case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
             }
         }
+    }
+
+    /// The held bytes have gone on their way, or are not needed any more.
+    func stopHolding() {
+        guard self.waitingBytes > 0 else { return }
+        self.runtime.metrics.heldBytes.subtract(self.waitingBytes)
+        self.waitingBytes = 0
     }
 
     /// Length of the first held message with its prefix, when it is whole; nil while it is not.
@@ -170,6 +179,7 @@ extension ProxyStream {
             return self.reply(Self.reply(to: cluster.shortage()))
         }
         self.phase = .routed
+        self.stopHolding()
         self.replica = replica
         self.decision = decision
         self.leg.lease = decision.lease

@@ -20,6 +20,8 @@ final class ProxyStream: HTTP2Stream {
     let proxyLoop: ProxyLoop
     private(set) var leg: RelayLeg!
     private(set) var connection: DownstreamConnection?
+    /// Itself from `begin` to its end: the downstream leg may be over, and let go of it, before the upstream one is.
+    private var keptAlive: ProxyStream?
 
     var phase = Phase.begun
     var handling = StreamHandling.relay(mayRepeat: false)
@@ -46,6 +48,8 @@ final class ProxyStream: HTTP2Stream {
     var responseBytes = 0
     /// Held bytes whose window was given back when they arrived, so not again when they are framed.
     var creditedBytes = 0
+    /// Bytes that wait for the first message to be whole.
+    var waitingBytes = 0
     var localReply: LocalReply.Cause?
     /// What the caller was told, or is about to be.
     var status: GRPCStatusCode?
@@ -62,6 +66,7 @@ final class ProxyStream: HTTP2Stream {
     /// A request has begun on `connection`; its headers are about to arrive.
     func begin(on connection: DownstreamConnection) {
         self.connection = connection
+        self.keptAlive = self
         self.startNs = Loop.now
         self.runtime.metrics.activeStreams.add()
     }
@@ -132,6 +137,7 @@ final class ProxyStream: HTTP2Stream {
     func finishIfOver() {
         guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
         self.phase = .ended
+        self.stopHolding()
         let metrics = self.runtime.metrics
         metrics.activeStreams.subtract()
         metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
@@ -191,6 +197,7 @@ final class ProxyStream: HTTP2Stream {
         self.status = nil
         self.resetCode = nil
         self.proxyLoop.recycle(self)
+        self.keptAlive = nil
     }
 }
 

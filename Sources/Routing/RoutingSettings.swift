@@ -28,4 +28,12 @@ package enum PolicyName: String, Sendable, CaseIterable {
     case leastInFlight = "least_in_flight"
     /// LocalAI's `Select`: the replica that served the longest part of this prompt, unless it is too busy.
     case prefixCache = "prefix_cache"
+
+    /// Whether the choice depends on the prompt. Without that, reading it only serves to tell how much was matched.
+    package var readsPrompts: Bool {
+        switch self {
+        case .roundRobin, .leastInFlight: false
+        case .prefixCache: true
+        }
+    }
 }

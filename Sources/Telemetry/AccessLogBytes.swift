@@ -47,6 +47,11 @@ extension [UInt8] {
     /// The text between quotes: printable ASCII as it is, a quote or backslash after a backslash, everything else (line
     /// feeds, escape sequences, right-to-left marks) through `other`. Cut after `maxTextBytes`.
     mutating func append(escaped text: String, other: (inout [UInt8], Unicode.Scalar) -> Void) {
+        if text.utf8.count <= maxTextBytes,
+            text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C })
+        {
+            return self.append(contentsOf: text.utf8)
+        }
         var shown = 0
         for scalar in text.unicodeScalars {
             shown += scalar.utf8.count
@@ -67,17 +72,8 @@ extension [UInt8] {
     }
 
     private mutating func append(decimal value: UInt, minDigits: Int) {
-        var place: UInt = 1
-        var digits = 1
-        while digits < minDigits || value / place >= 10 {
-            place *= 10
-            digits += 1
-        }
-        var rest = value
-        while place > 0 {
-            self.append(UInt8(ascii: "0") + UInt8(rest / place))
-            rest %= place
-            place /= 10
-        }
+        let (rest, digit) = value.quotientAndRemainder(dividingBy: 10)
+        if rest > 0 || minDigits > 1 { self.append(decimal: rest, minDigits: minDigits - 1) }
+        self.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
     }
 }

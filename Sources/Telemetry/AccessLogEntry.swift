@@ -1,8 +1,8 @@
 /// What one ended stream was: where it came from, who served it and why, how it ended, how much and how long.
 ///
 /// Made once per stream, at its end, and only when the log is on. Its strings should be ones that exist already (a
-/// connection's peer address, a cluster's name), so that making an entry copies references. It has no place for a prompt,
-/// a header value or a message, and none may be put into one of its fields.
+/// connection's peer address, a cluster's name), so that making an entry copies references. It has no place for a
+/// prompt, a header value or a message, and none may be put into one of its fields.
 package struct AccessLogEntry: Sendable {
     /// When the stream's HEADERS arrived, in milliseconds since 1970-01-01 UTC.
     package var startUnixMs: Int

@@ -2,7 +2,8 @@ import Foundation
 
 /// Where batches of access-log lines go. Called by one thread at a time, which it may block.
 package protocol AccessLogSink: Sendable {
-    /// Writes all of the bytes, which are whole lines. An error means that lines were lost; they are counted, not retried.
+    /// Writes all of the bytes, which are whole lines. An error means that lines were lost; they are counted, not
+    /// retried.
     func write(_ bytes: [UInt8]) throws
 }
 

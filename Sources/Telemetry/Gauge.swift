@@ -3,7 +3,8 @@ import Synchronization
 /// A number that goes up and down, such as open connections or held bytes.
 ///
 /// Made by `MetricRegistry.gauge` at assembly and kept by whoever counts. Safe to change from any thread: one relaxed
-/// atomic, no lock, no allocation. Several loops add to and subtract from one gauge; `set` is for a gauge with one owner.
+/// atomic, no lock, no allocation. Several loops add to and subtract from one gauge; `set` is for a gauge with one
+/// owner.
 package final class Gauge: Sendable {
     private let number = Atomic<Int>(0)
 

@@ -2,8 +2,8 @@ import Synchronization
 
 /// How a quantity is spread: one count per bucket of fixed bounds, and the sum.
 ///
-/// Made by `MetricRegistry.histogram` at assembly and kept by whoever measures. Safe to record into from any thread: two
-/// relaxed atomics, no lock, no allocation. A scrape during a record may see the count without its part of the sum.
+/// Made by `MetricRegistry.histogram` at assembly and kept by whoever measures. Safe to record into from any thread:
+/// two relaxed atomics, no lock, no allocation. A scrape during a record may see the count without its part of the sum.
 package final class Histogram: Sendable {
     /// What one whole number of `record` stands for.
     package enum Unit: Sendable, Equatable {
@@ -25,9 +25,9 @@ package final class Histogram: Sendable {
 
     /// - Parameter bounds: 1 to `maxBounds` rising numbers; anything else traps.
     package init(bounds: [Int], unit: Unit) {
-        precondition(
+        require(
             (1...Self.maxBounds).contains(bounds.count), "a histogram has 1 to \(Self.maxBounds) bucket bounds")
-        precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bucket bounds of a histogram rise")
+        require(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bucket bounds of a histogram rise")
         self.bounds = bounds
         self.unit = unit
         self.counts = InlineArray { _ in Atomic(0) }

@@ -33,7 +33,7 @@ struct MetricFamily: Sendable {
 
     init(name: String, help: String, kind: MetricKind) {
         MetricName.check(name, kind: kind)
-        precondition(!help.isEmpty, "metric \(name) has a help text: the question that it answers")
+        require(!help.isEmpty, "metric \(name) has a help text: the question that it answers")
         self.name = name
         self.help = help
         self.kind = kind
@@ -41,15 +41,15 @@ struct MetricFamily: Sendable {
 
     /// Traps unless the family was registered the same way before.
     func checkSame(help: String, kind: MetricKind) {
-        precondition(kind == self.kind, "metric \(self.name) is already registered as a \(self.kind.rawValue)")
-        precondition(help == self.help, "metric \(self.name) is already registered with another help text")
+        require(kind == self.kind, "metric \(self.name) is already registered as a \(self.kind.rawValue)")
+        require(help == self.help, "metric \(self.name) is already registered with another help text")
     }
 
     /// Traps unless every series of the family has the same label names.
     mutating func checkLabels(_ labels: [String: String]) {
         let names = labels.keys.sorted()
         if let known = self.labelNames {
-            precondition(names == known, "metric \(self.name) has the labels \(known), not \(names)")
+            require(names == known, "metric \(self.name) has the labels \(known), not \(names)")
         } else {
             for name in names { MetricName.checkLabel(name, of: self.name) }
             self.labelNames = names
@@ -59,7 +59,8 @@ struct MetricFamily: Sendable {
 
 /// Takes the values of one observed metric during a scrape. Called like a function: `emit(3, ["cluster": "chat"])`.
 package struct Observation {
-    /// Sample text by rendered labels. Two values for one set of labels would void the whole scrape, so the later one stays.
+    /// Sample text by rendered labels. Two values for one set of labels would void the whole scrape, so the later one
+    /// stays.
     private(set) var samples: [String: String] = [:]
 
     package mutating func callAsFunction(_ value: Int, _ labels: [String: String] = [:]) {

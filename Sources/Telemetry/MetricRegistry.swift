@@ -2,16 +2,16 @@ import Synchronization
 
 /// Every metric of this process by name, and the text that a scraper reads.
 ///
-/// Made once by the program and passed in. Handles are asked for at assembly (or when a replica joins) and kept by whoever
-/// counts with them, so the mutex here is never taken on the data path. Mistakes in names, kinds and label names are ours
-/// and trap with a sentence; what peers can cause never traps.
+/// Made once by the program and passed in. Handles are asked for at assembly (or when a replica joins) and kept by
+/// whoever counts with them, so the mutex here is never taken on the data path. Mistakes in names, kinds and label
+/// names are ours and trap with a sentence; what peers can cause never traps.
 package final class MetricRegistry: Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
     private let maxSeries: Int
     private let dropped: Counter
 
-    /// - Parameter maxSeries: most series that one name may have, at least 1. Handles past it count but are not shown, and
-    ///   are counted in `homing_metric_series_dropped_total`: churning replicas must not fill the scraper's memory.
+    /// - Parameter maxSeries: most series that one name may have, at least 1. Handles past it count but are not shown,
+    ///   and are counted in `homing_metric_series_dropped_total`: churning replicas must not fill the scraper's memory.
     package init(maxSeries: Int = 5_000) {
         self.maxSeries = max(1, maxSeries)
         self.dropped = Counter()
@@ -39,12 +39,13 @@ package final class MetricRegistry: Sendable {
         return gauge
     }
 
-    /// The histogram of durations of this name and these labels, new or the one already made. `name` ends in `_seconds`.
+    /// The histogram of durations of this name and these labels, new or the one already made. `name` ends in
+    /// `_seconds`.
     /// - Parameter bounds: rising upper bounds, the same for every series of the name.
     package func histogram(
         _ name: String, help: String, bounds: [Duration], labels: [String: String] = [:]
     ) -> Histogram {
-        precondition(name.hasSuffix("_seconds"), "a histogram of durations ends in _seconds, unlike \(name)")
+        require(name.hasSuffix("_seconds"), "a histogram of durations ends in _seconds, unlike \(name)")
         return self.histogram(name, help, bounds.map(\.wholeNanoseconds), .seconds, labels)
     }
 
@@ -78,12 +79,12 @@ package final class MetricRegistry: Sendable {
         return CounterGrid(cells: cells, columns: columns.values.count)
     }
 
-    /// A metric whose values others keep: `observe` is called at every scrape, on the scraper's thread and outside of the
-    /// registry's lock, and emits them. It may be called by two scrapes at once. A name may have several observers.
+    /// A metric whose values others keep: `observe` is called at every scrape, on the scraper's thread and outside of
+    /// the registry's lock, and emits them. It may be called by two scrapes at once. A name may have several observers.
     package func observed(
         _ name: String, help: String, kind: MetricKind, _ observe: @escaping @Sendable (inout Observation) -> Void
     ) {
-        precondition(kind != .histogram, "metric \(name) is observed, so it is a counter or a gauge")
+        require(kind != .histogram, "metric \(name) is observed, so it is a counter or a gauge")
         self.families.withLock { families in
             var family = Self.family(name, help, kind, in: families)
             family.observers.append(observe)
@@ -91,10 +92,10 @@ package final class MetricRegistry: Sendable {
         }
     }
 
-    /// Takes out every series that has all of these labels, as when a replica is removed. Handles to them go on counting
-    /// unseen; asking for the same labels again gives a new handle that starts from zero.
+    /// Takes out every series that has all of these labels, as when a replica is removed. Handles to them go on
+    /// counting unseen; asking for the same labels again gives a new handle that starts from zero.
     package func removeSeries(labels: [String: String]) {
-        precondition(!labels.isEmpty, "removing every series at once is never meant")
+        require(!labels.isEmpty, "removing every series at once is never meant")
         self.families.withLock { families in
             for (name, family) in families {
                 var family = family
@@ -120,7 +121,7 @@ package final class MetricRegistry: Sendable {
         guard case .histogram(let histogram) = handle else {
             preconditionFailure("a histogram family holds histograms")
         }
-        precondition(
+        require(
             histogram.bounds == bounds && histogram.unit == unit,
             "metric \(name) is already registered with other bucket bounds")
         return histogram
@@ -137,7 +138,7 @@ package final class MetricRegistry: Sendable {
             family.checkLabels(labels)
             let handle = make()
             if case .histogram(let new) = handle, case .histogram(let other)? = family.series.values.first?.handle {
-                precondition(
+                require(
                     new.bounds == other.bounds && new.unit == other.unit,
                     "metric \(name) is already registered with other bucket bounds")
             }

@@ -61,7 +61,8 @@ enum MetricText {
         let counts = histogram.bucketCounts
         for (bound, count) in zip(histogram.bounds, counts) {
             cumulative += count
-            text += self.line("\(name)_bucket", "\(before)le=\"\(self.quantity(bound, histogram.unit))\"", "\(cumulative)")
+            text += self.line(
+                "\(name)_bucket", "\(before)le=\"\(self.quantity(bound, histogram.unit))\"", "\(cumulative)")
         }
         cumulative += counts[histogram.bounds.count]
         text += self.line("\(name)_bucket", "\(before)le=\"+Inf\"", String(cumulative))

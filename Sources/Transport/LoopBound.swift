@@ -9,6 +9,9 @@ package struct LoopBound<Value>: @unchecked Sendable {
         self.loop = loop
     }
 
+    /// The value before its loop has anything to do with it, while everything is being put together.
+    package var unbound: Value { self.wrapped }
+
     /// Traps when read on another loop.
     package var value: Value {
         self.loop.preconditionIsCurrent()

@@ -228,6 +228,7 @@ package final class Cluster: Sendable {
         }
     }
 
+    package var indexedBlocks: Int { self.state.withLock { $0.table.indexedBlocks } }
     package var totalInFlight: Int { self.state.withLock { $0.table.totalInFlight } }
 
     // MARK: Private

@@ -201,7 +201,7 @@ package actor ModelLifecycle {
                 return .failed(.internal, "its answer is no Result")
             }
             // Some workers report a failed load as OK with success = false.
-            return result.success ? .loaded : .failed(.internal, String(decoding: result.message, as: UTF8.self))
+            return result.success ? .loaded : .failed(.internal, result.message)
         case .status(let code, let text, _): return .failed(code, text)
         case .deadlineExceeded: return .failed(.deadlineExceeded, "no answer in time")
         case .failed(let failure): return .failed(.aborted, failure.name)

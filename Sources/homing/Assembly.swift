@@ -1,4 +1,111 @@
-import Config
+import Admin
+import Foundation
+import Logging
+import Proxy
+import ServiceLifecycle
+import Telemetry
+import Transport
+import UnixSignals
+import Upstream
+
+/// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
 enum Assembly {
-    static func serve(_ settings: ServeSettings) async throws { print(ConfigText.effective(settings), terminator: "") }
+    /// Serves until SIGTERM or SIGINT, then drains. Throws when an address cannot be bound.
+    static func serve(_ settings: ServeSettings) async throws {
+        // A reader of our output, or a peer, that goes away is an error of that one write.
+        signal(SIGPIPE, SIG_IGN)
+        let log = self.log(settings.logLevel)
+        let registry = MetricRegistry()
+        let accessLog = AccessLog(
+            format: settings.accessLog.telemetryFormat, sink: FileSink(descriptor: STDOUT_FILENO), metrics: registry)
+        let group = LoopGroup(count: settings.threads)
+
+        let upstreamLoops = group.loops.map { LoopBound(UpstreamLoop(on: $0), on: $0) }
+        var firstSlot = 0
+        let clusters = settings.clusters.map { section in
+            defer { firstSlot += section.replicas.count }
+            return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log)
+        }
+        let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
+        let directory = ClusterDirectory(clusters: clusters)
+        let runtime = ProxyRuntime(
+            settings: settings.proxy, directory: directory, models: models,
+            metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog)
+        let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
+            LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
+        }
+        let fleet = FleetView(clusters: clusters)
+        fleet.observe(in: registry, accounts: upstreamLoops.map(\.unbound.account))
+
+        let adminAddress = Announcement<AdminAddress>()
+        var services: [any Service] = []
+        if let address = settings.admin.address {
+            var admin = AdminSettings()
+            admin.address = try Self.adminAddress(address)
+            services.append(
+                AdminServer(admin, source: fleet, metrics: registry, log: log) { adminAddress.made($0) })
+        }
+        for (cluster, lifecycle) in zip(clusters, models) {
+            services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
+        }
+        services.append(
+            ProxyService(
+                listeners: settings.listeners.map { listener in
+                    ProxyService.Listening(
+                        endpoint: listener.address,
+                        cluster: listener.cluster.flatMap { name in clusters.firstIndex { $0.name == name } })
+                },
+                group: group, loops: proxyLoops, runtime: runtime, log: log, onReadiness: { fleet.readiness = $0 },
+                onServing: { endpoints in
+                    let admin = settings.admin.address == nil ? "off" : await adminAddress.value.description
+                    let grpc = endpoints.map(\.description).joined(separator: ",")
+                    let replicas = clusters.reduce(0) { $0 + $1.replicas.count }
+                    self.say(
+                        "homing serving grpc=\(grpc) admin=\(admin) clusters=\(clusters.count) replicas=\(replicas)")
+                }))
+        let serviceGroup = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map {
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .cancelGroup)
+                },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: log))
+        do {
+            try await serviceGroup.run()
+        } catch {
+            throw ExitReason.cannotServe("\(error)")
+        }
+        await accessLog.finish(within: .seconds(2))
+        await group.shutdown()
+    }
+
+    private static func adminAddress(_ endpoint: Endpoint) throws -> AdminAddress {
+        switch endpoint.kind {
+        case .host(let host, let port): return AdminAddress(host: host, port: port)
+        case .unix: throw ExitReason.cannotServe("the admin port is a host and a port, not \(endpoint)")
+        }
+    }
+
+    /// Logs go to stderr, so that stdout has nothing but the serving line and the access log.
+    static func log(_ level: Logger.Level) -> Logger {
+        var log = Logger(label: "homing") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = level
+        return log
+    }
+
+    /// One line on stdout, at once.
+    static func say(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+}
+
+extension AccessLogSettings {
+    var telemetryFormat: AccessLog.Format {
+        guard self.enabled else { return .off }
+        switch self.format {
+        case .text: return .text
+        case .json: return .json
+        }
+    }
 }

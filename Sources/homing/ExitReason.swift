@@ -10,6 +10,12 @@ enum ExitReason {
     /// A file cannot be read (EX_NOINPUT).
     static let unreadableFile = ExitCode(66)
 
+    /// An address cannot be bound, or another part of the service failed (EX_UNAVAILABLE). Says why on stderr.
+    static func cannotServe(_ why: String) -> ExitCode {
+        self.printError("homing: \(why)")
+        return ExitCode(69)
+    }
+
     /// What `body` returns; when the settings have problems, these are printed to stderr, one per line, and the exit
     /// code is thrown.
     static func reported<Value>(_ body: () throws -> Value) throws -> Value {

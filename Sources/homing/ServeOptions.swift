@@ -3,6 +3,7 @@ import Config
 import Logging
 import Routing
 import Transport
+import Upstream
 
 /// The flags of `homing serve`. What a flag says wins over the file.
 struct ServeOptions: ParsableArguments {
@@ -27,8 +28,8 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("admin"),
         help: ArgumentHelp(
             "Where the operator's port listens, or off. Default: 127.0.0.1:9901.", valueName: "address"),
-        transform: { AdminSettings(address: $0.isEmpty || $0 == "off" ? nil : try ServeOptions.endpoint($0)) })
-    var admin: AdminSettings?
+        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try ServeOptions.endpoint($0)) })
+    var admin: AdminSection?
 
     @Option(
         name: .customLong("replica"),

@@ -8,13 +8,16 @@ import Testing
 /// What callers may not do, and how the port opens and closes.
 @Suite struct AdminBoundsTests {
     @Test(arguments: [
-        "Content-Length: 4097", "Content-Length: 99999999999999999999", "Transfer-Encoding: chunked",
+        ("Content-Length: 4097", 413), ("Transfer-Encoding: chunked", 413),
+        ("Content-Length: 99999999999999999999", 400),
     ])
-    func `a request with a body to speak of is refused and its connection closed`(header: String) async throws {
+    func `a request with a body to speak of is refused and its connection closed`(
+        header: String, status: Int
+    ) async throws {
         try await AdminHouse.open { house in
             // Neither Connection: close nor a body: the server must end it, and must not wait for what was announced.
             let answer = try await house.send("POST /live HTTP/1.1\r\nHost: \(house.address)\r\n\(header)\r\n\r\n")
-            #expect([400, 413].contains(answer.status))
+            #expect(answer.status == status)
             #expect(try await house.ask("/live").status == 200)
         }
     }
@@ -24,7 +27,8 @@ import Testing
         "GET /live HTTP/1.1\r\nBad Header: x\r\n\r\n",
         "GET /live HTTP/1.1\r\nX: " + String(repeating: "x", count: 100_000) + "\r\n\r\n",
     ])
-    func `bytes that are no request are answered with an error or a close, and others go on`(bytes: String) async throws {
+    func `bytes that are no request are answered with an error or a close, and others go on`(bytes: String) async throws
+    {
         try await AdminHouse.open { house in
             let channel = try await house.connect()
             let received = try await channel.executeThenClose { inbound, outbound in
@@ -45,8 +49,10 @@ import Testing
 
     @Test(arguments: [
         ("localhost", 200), ("LOCALHOST:9901", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("192.168.1.4:1", 200),
-        ("proxy.internal", 200), ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421),
-        ("[::1].evil.example", 421), ("256.1.1.1", 421), ("localhost:x", 421), ("[evil]", 421), ("1.2.3", 421), ("", 421),
+        ("proxy.internal", 200), ("evil.example", 421), ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("[::1].evil.example", 421), ("256.1.1.1", 421), ("localhost:x", 421), ("[evil]", 421), ("1.2.3", 421),
+        ("", 421),
     ])
     func `a loopback port answers only to addresses and its own names`(host: String, status: Int) async throws {
         var settings = AdminSettings.onAnyPort
@@ -92,12 +98,14 @@ import Testing
             let second = AdminServer(settings, source: FakeSource(), metrics: MetricRegistry(), log: log)
             let failure = try #require(await #expect(throws: AdminServer.ListenFailure.self) { try await second.run() })
             #expect(failure.address == house.address)
-            #expect(failure.description.hasPrefix("cannot listen on 127.0.0.1:\(house.address.port) for the admin port: "))
+            #expect(
+                failure.description.hasPrefix("cannot listen on 127.0.0.1:\(house.address.port) for the admin port: "))
         }
     }
 
     @Test(arguments: [
-        ("127.0.0.1:9901", AdminAddress(host: "127.0.0.1", port: 9901)), ("[::1]:0", AdminAddress(host: "::1", port: 0)),
+        ("127.0.0.1:9901", AdminAddress(host: "127.0.0.1", port: 9901)),
+        ("[::1]:0", AdminAddress(host: "::1", port: 0)),
         ("localhost:65535", AdminAddress(host: "localhost", port: 65_535)), ("::1:80", nil), (":80", nil), ("a:", nil),
         ("a:65536", nil), ("a", nil), ("", nil), ("a:-1", nil), ("[]:1", nil), ("http://a:1", nil), ("a b:1", nil),
     ])

@@ -60,6 +60,30 @@ struct AliasTests {
         #expect(found.allSatisfy { $0.text.hasPrefix("unknown key") })
     }
 
+    @Test(arguments: [
+        "? *x60\n: 1\n", "*x60 : 1\n", "k: { *x60 }\n", "k: [ *x60 : 1 ]\n", "? [ *x60 ]\n: 1\n", "? { a: *x60 }\n",
+    ])
+    func `keys that grow through aliases are refused before anyone compares them`(line: String) {
+        var text = "x0: &x0 [a, b]\n"
+        for level in 1...60 { text += "x\(level): &x\(level) [*x\(level - 1), *x\(level - 1)]\n" }
+        #expect(problems(text + line) == ["line 62: a key must be text, not an alias, a list or a section"])
+    }
+
+    @Test func `a key that stands twice is found in a file with aliases`() {
+        #expect(
+            problems("limits: &a { wait_ms: 1, wait_ms: 2 }\nextra: *a\n") == [
+                "line 1: limits.wait_ms: the key stands more than once in its section; keep one of them",
+                "line 1: extra.wait_ms: the key stands more than once in its section; keep one of them",
+            ])
+    }
+
+    @Test func `a star in a text is no alias`() {
+        let (settings, findings) = read("title: \"*\"\ntags: ['*a', \"b*\", c*d]\n# *\n")
+        #expect(findings.problems.isEmpty)
+        #expect(settings.title == "*")
+        #expect(settings.tags == ["*a", "b*", "c*d"])
+    }
+
     @Test func `no more problems are kept than anyone reads`() {
         let text = (0..<5_000).map { "unknown\($0): 1\n" }.joined()
         let found = read(text).findings.problems

@@ -68,7 +68,7 @@ struct ConfigTextTests {
                 #"line 5: tags[2]: expected text that is not empty, found the text """#,
                 #"line 7: limits.wait: unknown key; did you mean "wait_ms"?"#,
                 #"line 8: limits.size_bytes: expected a whole number, at least 1, found "0""#,
-                #"line 10: groups[0]: name is missing; expected text that is not empty"#,
+                #"line 10: groups[0].name: is missing; expected text that is not empty"#,
                 #"line 12: groups[0].members[0].wieght: unknown key; did you mean "weight"?"#,
                 #"line 13: groups[0].members[1]: expected a section with keys, found a list"#,
                 #"line 14: groups[0].members[2]: is empty; expected a section or its who"#,

@@ -42,7 +42,8 @@ struct ConfigWriterTests {
         "", " ", "~", "null", "true", "No", "a: b", "a #b", "#", "- a", "[::1]:1", "127.0.0.1:1", "é", "\u{0}",
         "a\u{FEFF}",
         "\"", "\\", "a\nb", "a\r\nb", "\u{85}", "\u{2028}", "'", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "?", ":",
-        "a:", ",", "{a}", "\u{F8FF}", "👩‍👩‍👧", "e\u{301}", "1", "1_0", "0x1", "-1", ".5", "12:30:00", "a/b", "/a b", "a,b",
+        "a:", ",", "{a}", "\u{F8FF}", "👩‍👩‍👧", "e\u{301}", "1", "1_0", "0x1", "-1", ".5", "12:30:00", "a/b", "/a b",
+        "a,b",
     ])
     func `any text is written so that it is read back`(text: String) {
         var settings = SampleSettings()

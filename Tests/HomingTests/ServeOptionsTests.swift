@@ -114,7 +114,7 @@ struct ServeOptionsTests {
     }
 
     @Test func `all problems of a file come with its name and lines`() throws {
-        let file = try TemporaryFile("threads: x\nclusters:\n- { name: a, replicas: [h, h:1, h:1] }\n")
+        let file = try TemporaryFile("threads: x\nclusters:\n- { name: a, replicas: [h, w:1, w:1] }\n")
         do {
             _ = try serve("-c", file.path)
             Issue.record("the file was accepted")
@@ -123,7 +123,8 @@ struct ServeOptionsTests {
                 problems.description == """
                     \(file.path):1: threads: expected a whole number, 0 to 1024, found "x"
                     \(file.path):3: clusters[0].replicas[0].address: the port is missing after "h"; write host:port
-                    \(file.path):3: clusters[0].replicas[2].address: h:1 is the address of clusters[0].replicas[1] already
+                    \(file.path):3: clusters[0].replicas[2].address: w:1 is the address of clusters[0].replicas[1] \
+                    already
                     """)
         } catch {
             Issue.record(error)

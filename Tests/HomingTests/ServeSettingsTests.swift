@@ -94,7 +94,8 @@ struct ServeSettingsTests {
         ),
         (
             "clusters:\n- name: a\n- name: b\n",
-            "line 3: clusters[1]: serves any model, but clusters[0] does already; list its models or name it in a listener"
+            "line 3: clusters[1]: serves any model, but clusters[0] does already; "
+                + "list its models or name it in a listener"
         ),
         (
             "clusters:\n- name: a\n  replicas: [a:1, b:1, A:1]",
@@ -118,11 +119,27 @@ struct ServeSettingsTests {
         ),
         (
             "clusters:\n- models: [a]",
-            "line 2: clusters[0]: name is missing; expected 1 to 64 letters, digits, '_', '-' or '.'"
+            "line 2: clusters[0].name: is missing; expected 1 to 64 letters, digits, '_', '-' or '.'"
         ),
     ])
     func `what contradicts is one problem with its place`(text: String, problem: String) {
         #expect(problems(text) == [problem])
+    }
+
+    @Test func `a contradiction is found beside other problems, but not about a value that could not be read`() {
+        let text = """
+            listeners: [127.0.0.1:1, 127.0.0.1:1]
+            clusters:
+            - replicas: [h:1, h:1, bad, worse]
+            """
+        #expect(
+            problems(text) == [
+                "line 1: listeners[1].address: 127.0.0.1:1 is the address of listeners[0].address already",
+                "line 3: clusters[0].name: is missing; expected 1 to 64 letters, digits, '_', '-' or '.'",
+                #"line 3: clusters[0].replicas[2].address: the port is missing after "bad"; write host:port"#,
+                #"line 3: clusters[0].replicas[3].address: the port is missing after "worse"; write host:port"#,
+                "line 3: clusters[0].replicas[1].address: h:1 is the address of clusters[0].replicas[0] already",
+            ])
     }
 
     @Test func `what does not contradict is accepted`() throws {

@@ -135,7 +135,8 @@ private func lines(_ format: AccessLog.Format, _ entries: [AccessLogEntry]) asyn
 
     @Test func `random instants agree with Foundation`() async throws {
         var generator = SystemRandomNumberGenerator()
-        let instants = [0, 951_782_399_999, 951_782_400_000, 4_107_542_400_000, 253_402_300_799_999]
+        let instants =
+            [0, 951_782_399_999, 951_782_400_000, 4_107_542_400_000, 253_402_300_799_999]
             + (0..<500).map { _ in Int.random(in: 0..<253_402_300_800_000, using: &generator) }
         let entries = instants.map { instant in
             AccessLogEntry(startUnixMs: instant, peer: "p", listener: "l", method: "m", total: .zero)

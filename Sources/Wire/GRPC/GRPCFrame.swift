@@ -62,4 +62,14 @@ package enum GRPCFrame {
         bytes += message
         return bytes
     }
+
+    /// The message of a unary answer whose DATA frames held `bytes`; empty when they do not begin with one that is
+    /// whole and uncompressed.
+    package static func singleMessage(in bytes: [UInt8]) -> [UInt8] {
+        let prefix = bytes.withRawSpan { bytes in try? GRPCFramePrefix(bytes) }
+        guard let prefix, !prefix.isCompressed, bytes.count - GRPCFramePrefix.byteCount >= prefix.length else {
+            return []
+        }
+        return Array(bytes[GRPCFramePrefix.byteCount..<(GRPCFramePrefix.byteCount + Int(prefix.length))])
+    }
 }

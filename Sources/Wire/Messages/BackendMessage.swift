@@ -1,4 +1,4 @@
-import CProtobufC
+internal import CProtobufC
 
 /// A message of the worker protocol as a plain value. libprotobuf-c decodes and encodes it; no pointer comes out.
 ///

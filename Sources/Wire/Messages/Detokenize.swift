@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// Token ids to turn back into text.
 package struct DetokenizeRequest: BackendMessage {

@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// A text as numbers, the answer to Embedding.
 package struct EmbeddingResult: BackendMessage {

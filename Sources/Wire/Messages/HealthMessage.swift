@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// Asks for nothing: the request of Health, Free and Status. GetMetrics' request is as empty.
 package struct HealthMessage: BackendMessage {

@@ -1,8 +1,5 @@
-import CProtobufC
-
-#if canImport(Glibc)
-import Glibc
-#endif
+internal import CProtobufC
+internal import Glibc
 
 /// The memory in which libprotobuf-c builds one message at a time.
 ///
@@ -57,7 +54,9 @@ import Glibc
     /// everything it points to is gone when this returns.
     func decode<C, R>(
         _ message: RawSpan,
-        with unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<C>?,
+        with unpack: (
+            UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?
+        ) -> UnsafeMutablePointer<C>?,
         _ body: (UnsafeMutablePointer<C>) -> R
     ) throws(MessageProblem) -> R {
         self.lend()
@@ -167,7 +166,7 @@ import Glibc
     }
 
     mutating func freeAll() {
-        for unsafe region in unsafe self.regions { unsafe Glibc.free(region) }
+        for index in unsafe self.regions.indices { unsafe Glibc.free(self.regions[index]) }
         unsafe self.regions.removeAll(keepingCapacity: true)
         unsafe self.cursor = nil
         self.free = 0

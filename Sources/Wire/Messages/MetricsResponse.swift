@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// Figures of one slot of a worker, the answer to GetMetrics.
 package struct MetricsResponse: BackendMessage {

@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// Which model a request names, for the calls whose requests can name one.
 package enum ModelIdentity {

@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// What LocalAI wants to know before its first text request to a model.
 package struct ModelMetadataResponse: BackendMessage {

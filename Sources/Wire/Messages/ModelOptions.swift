@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// Which model a worker is to load, and how. What LoadModel and ModelMetadata ask with.
 ///

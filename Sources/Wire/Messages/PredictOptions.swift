@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// A prompt and how to continue it; also the request of Embedding and TokenizeString.
 ///

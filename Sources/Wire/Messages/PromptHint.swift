@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// What a request says about where it should go: the model it means, and the text whose head a replica may have cached.
 ///
@@ -62,8 +62,8 @@ import CProtobufC
     /// Length of the text in bytes.
     package var textByteCount: Int {
         var count = unsafe self.prompt.count
-        for unsafe message in unsafe self.messages {
-            guard let message = unsafe message else { continue }
+        for index in unsafe self.messages.indices {
+            guard let message = unsafe self.messages[index] else { continue }
             // A line feed after each.
             count += unsafe message.pointee.role.len + message.pointee.content.len + 2
         }
@@ -80,8 +80,8 @@ import CProtobufC
         if unsafe !self.prompt.isEmpty { body(unsafe self.prompt.bytes) }
         guard unsafe !self.messages.isEmpty else { return }
         withLineFeed { lineFeed in
-            for unsafe message in unsafe self.messages {
-                guard let message = unsafe message else { continue }
+            for index in unsafe self.messages.indices {
+                guard let message = unsafe self.messages[index] else { continue }
                 body(unsafe message.pointee.role.buffer.bytes)
                 body(lineFeed)
                 body(unsafe message.pointee.content.buffer.bytes)

@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// An answer to Predict, one piece of a streamed answer, or the answer to Health.
 package struct Reply: BackendMessage {

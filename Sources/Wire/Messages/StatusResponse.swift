@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// What a worker says it is doing. Few workers implement it, and some confuse busy with ready.
 package struct StatusResponse: BackendMessage {

@@ -1,5 +1,5 @@
-import CBackend
-import CProtobufC
+internal import CBackend
+internal import CProtobufC
 
 /// A text as token ids, the answer to TokenizeString.
 package struct TokenizationResponse: BackendMessage {

@@ -47,7 +47,7 @@ extension ProbeSettings: ConfigSection {
             "interval_ms", &self.intervalMs, .int(in: someTime), "Time between two probes of a healthy replica.")
         section.value(
             "jitter_share", &self.jitterShare, .double(in: 0...1),
-            "Each interval is made longer or shorter by up to this share, at random, so that probes do not come together."
+            "Each interval is made longer or shorter by up to this share, at random, so that probes spread out."
         )
         section.value(
             "deadline_ms", &self.deadlineMs, .int(in: someTime),
@@ -106,7 +106,7 @@ extension ProxySettings: ConfigSection {
             "How long open streams may go on after SIGTERM.")
         section.value(
             "explain", &self.explain, .oneOf,
-            "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of the "
-                + "response. on_request: callers that send x-homing-explain: 1.")
+            "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of "
+                + "the response. on_request: callers that send x-homing-explain: 1.")
     }
 }

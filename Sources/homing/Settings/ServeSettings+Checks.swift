@@ -1,5 +1,6 @@
 import Config
 import Transport
+import Upstream
 
 // What no single key can say about itself.
 
@@ -87,7 +88,8 @@ extension ServeSettings {
                 if let first = servesAny {
                     self.report(
                         "clusters[\(index)]",
-                        "serves any model, but clusters[\(first)] does already; list its models or name it in a listener"
+                        "serves any model, but clusters[\(first)] does already; "
+                            + "list its models or name it in a listener"
                     )
                 } else {
                     servesAny = index

@@ -2,6 +2,7 @@ import Config
 import Logging
 import Proxy
 import Transport
+import Upstream
 
 // The keys of the file, from its top. The sections that belong to a library are read in LibrarySections.swift.
 
@@ -9,7 +10,7 @@ extension ServeSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.sections(
             "listeners", &self.listeners, shorthand: "address",
-            "Where callers connect, by HTTP/2 cleartext with prior knowledge. An address alone is enough for a listener."
+            "Where callers connect, by HTTP/2 cleartext with prior knowledge. An address alone makes a listener."
         )
         section.section("admin", &self.admin, "The operator's port: status page, /metrics, /ready, /live and /api.")
         section.value(
@@ -36,12 +37,12 @@ extension ListenerSettings: ConfigSection {
             "Where to listen. Port 0 means any free port, which the log then tells.")
         section.optionalValue(
             "cluster", &self.cluster, .clusterName,
-            "The cluster that serves everything on this listener. Without it a stream goes to the cluster that lists its "
-                + "model, else to the default cluster.")
+            "The cluster that serves everything on this listener. Without it a stream goes to the cluster that lists "
+                + "its model, else to the default cluster.")
     }
 }
 
-extension AdminSettings: ConfigSection {
+extension AdminSection: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value(
             "address", &self.address, .endpointOrOff, "Where the operator's port listens. Empty or off means nowhere.")
@@ -62,8 +63,8 @@ extension ClusterSettings: ConfigSection {
             "Names the cluster in listeners, metrics and logs. Unique.")
         section.values(
             "models", &self.models, of: .string(atMost: 512, emptyAllowed: false),
-            "The model identities that this cluster serves: what a request's ModelIdentity says. Empty means any model; "
-                + "only one cluster may say so, besides those that a listener names.")
+            "The model identities that this cluster serves: what a request's ModelIdentity says. Empty means any "
+                + "model; only one cluster may say so, besides those that a listener names.")
         section.section("routing", &self.routing, "How a replica is picked for a stream.")
         section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
         section.section("connections", &self.connections, "How replicas are connected to, and when to try another one.")

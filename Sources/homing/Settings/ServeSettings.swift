@@ -1,6 +1,7 @@
 import Logging
 import Proxy
 import Transport
+import Upstream
 
 /// Everything that `homing serve` is told, from its defaults, its file and its flags. An immutable value once it is in
 /// use: a reload makes a new one with the next generation and replaces it whole.
@@ -10,7 +11,7 @@ struct ServeSettings: Sendable, Equatable {
     /// Where callers connect. At least one.
     var listeners = [ListenerSettings(address: ServeSettings.defaultListener)]
     /// The operator's port.
-    var admin = AdminSettings()
+    var admin = AdminSection()
     /// Event loops that serve streams. Zero means one per core.
     var threads = 0
     var proxy = ProxySettings()
@@ -33,7 +34,7 @@ struct ListenerSettings: Sendable, Equatable {
 }
 
 /// The operator's port. Configuration section `admin`.
-struct AdminSettings: Sendable, Equatable {
+struct AdminSection: Sendable, Equatable {
     /// Nil means that there is none.
     var address: Endpoint? = ServeSettings.defaultAdmin
 }

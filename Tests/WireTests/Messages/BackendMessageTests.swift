@@ -47,7 +47,7 @@ struct BackendMessageTests {
 
     @Test func `the small answers made elsewhere are read and made again byte for byte`() throws {
         let result = try BackendResult(decoding: ForeignMessages.result)
-        #expect(result == BackendResult(success: true, message: Array("loaded".utf8)))
+        #expect(result == BackendResult(success: true, message: "loaded"))
         #expect(result.encoded() == ForeignMessages.result)
 
         let metrics = try MetricsResponse(decoding: ForeignMessages.metrics)

@@ -21,10 +21,20 @@ struct MessageArenaTests {
 
     @Test func `millions of tiny fields run into the limit`() {
         let arena = MessageArena(limit: 1024 * 1024)
-        // Two bytes each on the wire: an unknown field 99 would be six, so field 13 (repeated, empty) is the meanest.
-        let message = [UInt8](repeating: 0, count: 2_000_000).enumerated().map { $0.offset % 2 == 0 ? 0x6A : $0.element }
+        // Two bytes each on the wire: field 13, repeated, empty.
+        let message = (0..<2_000_000).map { $0 % 2 == 0 ? 0x6A : 0 as UInt8 }
         #expect(throws: MessageProblem.tooLarge) { try Self.decode(message, in: arena) }
         #expect(arena.heldBytes <= 1024 * 1024)
+    }
+
+    @Test func `many small pieces together run into the limit`() throws {
+        var chat = PredictOptions()
+        chat.messages = (0..<20_000).map { _ in ChatMessage(role: [], content: [UInt8](repeating: 1, count: 100)) }
+        let message = chat.encoded()
+        let small = MessageArena(limit: 2 * 1024 * 1024)
+        #expect(throws: MessageProblem.tooLarge) { try Self.decode(message, in: small) }
+        #expect(small.heldBytes <= 2 * 1024 * 1024)
+        #expect(try Self.decode(message, in: MessageArena()) == chat)
     }
 
     @Test func `memory of ordinary messages is kept and that of a huge one is not`() throws {

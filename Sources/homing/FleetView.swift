@@ -1,0 +1,99 @@
+import Admin
+import Routing
+import Synchronization
+import Telemetry
+import Transport
+import Upstream
+import Wire
+
+/// The fleet as operators see it: snapshots for the admin port, and metrics that are read when they are asked for.
+final class FleetView: AdminSource {
+    private let all: [Cluster]
+    private let state = Mutex(Readiness.starting)
+
+    init(clusters: [Cluster]) { self.all = clusters }
+
+    var readiness: Readiness {
+        get { self.state.withLock { $0 } }
+        set { self.state.withLock { $0 = newValue } }
+    }
+
+    func clusters() -> [ClusterSnapshot] {
+        self.all.map { cluster in
+            let rows = cluster.rows()
+            return ClusterSnapshot(
+                name: cluster.name, models: cluster.settings.models, policy: cluster.settings.routing.policy.rawValue,
+                replicas: rows.count, usableReplicas: rows.count { $0.availability == .available },
+                inFlight: rows.reduce(0) { $0 + $1.inFlight }, picks: rows.reduce(0) { $0 + $1.picks },
+                indexBlocks: cluster.indexedBlocks,
+                modelRemembered: rows.contains { $0.model != .unasked })
+        }
+    }
+
+    func replicas() -> [ReplicaSnapshot] {
+        self.all.flatMap { cluster in cluster.rows().map { Self.snapshot($0, in: cluster) } }
+    }
+
+    private static func snapshot(_ row: Cluster.Row, in cluster: Cluster) -> ReplicaSnapshot {
+        let now = Loop.now
+        return ReplicaSnapshot(
+            cluster: cluster.name, id: row.replica.name, address: row.replica.endpoint.description,
+            state: row.availability.name, usable: row.availability.standing != .out, why: row.why,
+            sinceMs: Int((now - row.sinceNs) / 1_000_000), inFlight: row.inFlight, picks: row.picks,
+            weight: row.replica.weight, modelLoaded: row.model.isLoaded,
+            lastProbe: row.probe.map {
+                ReplicaSnapshot.Probe(
+                    outcome: $0.outcome.name, ageMs: Int((now - $0.atNs) / 1_000_000),
+                    latencyMs: $0.outcome == .alive ? Double($0.latencyNs) / 1_000_000 : nil)
+            },
+            evictions: row.evictions, cachedBlocks: row.cachedBlocks)
+    }
+
+    /// - Parameter accounts: one for each loop.
+    func observe(in registry: MetricRegistry, accounts: [BufferAccount]) {
+        let clusters = self.all
+        registry.observed(
+            "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge
+        ) { emit in
+            emit(accounts.reduce(0) { $0 + $1.bytes })
+        }
+        registry.observed(
+            "homing_replica_in_flight", help: "Streams in flight at each replica.", kind: .gauge
+        ) { emit in
+            for cluster in clusters {
+                for row in cluster.rows() {
+                    emit(row.inFlight, ["cluster": cluster.name, "replica": row.replica.name])
+                }
+            }
+        }
+        registry.observed(
+            "homing_replica_state", help: "1 for the state that each replica is in, 0 for the others.", kind: .gauge
+        ) { emit in
+            for cluster in clusters {
+                for row in cluster.rows() {
+                    for state in Availability.allCases {
+                        emit(
+                            row.availability == state ? 1 : 0,
+                            ["cluster": cluster.name, "replica": row.replica.name, "state": state.name])
+                    }
+                }
+            }
+        }
+        registry.observed(
+            "homing_index_blocks", help: "Prompt blocks that each cluster's prefix index remembers.", kind: .gauge
+        ) { emit in
+            for cluster in clusters { emit(cluster.indexedBlocks, ["cluster": cluster.name]) }
+        }
+    }
+}
+
+extension ReplicaModel {
+    /// Nil while nobody has asked for a model.
+    fileprivate var isLoaded: Bool? {
+        switch self {
+        case .unasked, .unchecked: nil
+        case .loading, .missing: false
+        case .loaded: true
+        }
+    }
+}

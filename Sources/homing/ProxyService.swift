@@ -1,0 +1,87 @@
+import Admin
+import Logging
+import Proxy
+import ServiceLifecycle
+import Transport
+
+/// The downstream side as a service: binds, serves, and on shutdown drains.
+///
+/// ```
+/// starting ──bound──► serving ──SIGTERM──► draining ──last stream, or the limit──► stopped
+/// ```
+struct ProxyService: Service {
+    /// One address to listen on, and the cluster that it is for.
+    struct Listening: Sendable {
+        let endpoint: Endpoint
+        /// Position in the directory; nil: the request decides.
+        let cluster: Int?
+    }
+
+    let listeners: [Listening]
+    let group: LoopGroup
+    let loops: [LoopBound<ProxyLoop>]
+    let runtime: ProxyRuntime
+    let log: Logger
+    let onReadiness: @Sendable (Readiness) -> Void
+    let onServing: @Sendable ([Endpoint]) async -> Void
+
+    /// How long callers have to hear of the drain before new streams are refused: requests under way still get in.
+    private static let noticeTime = Duration.milliseconds(200)
+
+    func run() async throws {
+        var bound: [Listener] = []
+        for listening in self.listeners {
+            bound.append(try await self.bind(listening))
+        }
+        self.onReadiness(.serving)
+        await self.onServing(bound.map(\.endpoint))
+        try? await gracefulShutdown()
+        self.onReadiness(.draining)
+        await self.drain(bound)
+    }
+
+    private func bind(_ listening: Listening) async throws -> Listener {
+        let loops = self.loops
+        let name = listening.endpoint.description
+        do {
+            return try await Listener.bind(listening.endpoint, on: self.group) { loop in
+                loops[loop.index].value.accept(listener: name, cluster: listening.cluster)
+            }
+        } catch {
+            throw CannotListen(endpoint: listening.endpoint, cause: "\(error)")
+        }
+    }
+
+    private func drain(_ bound: [Listener]) async {
+        self.log.info("draining", metadata: ["limit_ms": "\(self.runtime.settings.drainTimeoutMs)"])
+        await self.onEveryLoop { $0.startDrain() }
+        for listener in bound { await listener.close() }
+        try? await Task.sleep(for: Self.noticeTime)
+        await self.onEveryLoop { $0.finishDrain() }
+        let deadline = ContinuousClock.now + .milliseconds(self.runtime.settings.drainTimeoutMs)
+        while await self.openConnections() > 0, ContinuousClock.now < deadline {
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
+        }
+        let left = await self.openConnections()
+        if left > 0 { self.log.warning("drain limit reached", metadata: ["connections": "\(left)"]) }
+        await self.onEveryLoop { $0.abort() }
+    }
+
+    private func openConnections() async -> Int {
+        var count = 0
+        for loop in self.loops { count += await loop.loop.run { loop.value.connectionCount } }
+        return count
+    }
+
+    private func onEveryLoop(_ body: @escaping @Sendable (ProxyLoop) -> Void) async {
+        for loop in self.loops { await loop.loop.run { body(loop.value) } }
+    }
+}
+
+/// An address to serve on could not be bound.
+struct CannotListen: Error, CustomStringConvertible {
+    let endpoint: Endpoint
+    let cause: String
+
+    var description: String { "cannot listen on \(self.endpoint): \(self.cause)" }
+}
