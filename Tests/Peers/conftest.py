@@ -46,7 +46,7 @@ def pytest_runtest_makereport(item, call):
 
 
 class SharedFleets:
-    """Fleets for tests that leave them as they found them, by way. One that died is replaced: it costs its test only."""
+    """Fleets for tests that leave them as they found them, by way. One that died is replaced: only its test fails."""
 
     def __init__(self):
         self.fleets: dict[str, Fleet] = {}

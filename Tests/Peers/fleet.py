@@ -134,7 +134,7 @@ class Fleet:
             assert process.is_running, f"{process.name} ended with {process.process.returncode}\n{process.tail()}"
 
     def expect_quiet(self):
-        """Fails when something is still held. Bounded, because the last trailers reach a test before the books close."""
+        """Fails when something is held for more than 5 s: the last trailers reach a test before the books close."""
         last = {}
 
         def quiet() -> bool:

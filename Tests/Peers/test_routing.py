@@ -75,7 +75,8 @@ def test_an_unbalanced_home_does_not_hold_back_a_burst(own_fleet):
     with fleet.client() as client:
         same = WORDS * 60
         assert client.predict(same).ok
-        calls = [client.start(PREDICT_STREAM, prompt(same), script(messages=10_000, interval_s=0.05)) for _ in range(30)]
+        slow = script(messages=10_000, interval_s=0.05)
+        calls = [client.start(PREDICT_STREAM, prompt(same), slow) for _ in range(30)]
         served = collections.Counter(call.headers()["x-worker"] for call in calls)
         for call in calls:
             call.cancel()
