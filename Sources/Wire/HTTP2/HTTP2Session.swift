@@ -287,6 +287,8 @@ internal import CNghttp2
         unsafe stream.next = nil
         unsafe stream.previous = nil
         unsafe stream.session = nil
+        // A header list may go on in CONTINUATION frames after its stream was reset.
+        if let receiving = unsafe self.streamOfHeaders, receiving === stream { unsafe self.streamOfHeaders = nil }
         stream.id = 0
         self.streamCount -= 1
         unsafe Unmanaged.passUnretained(stream).release()
