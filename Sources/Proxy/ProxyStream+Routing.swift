@@ -43,8 +43,11 @@ extension ProxyStream {
         if let length = self.heldMessageLength {
             switch self.handling {
             case .affinity, .relay: self.route(firstMessageBytes: length)
-            // Answered when the caller has said everything.
-            case .health, .loadModel, .free: ()
+            // Answered when the caller has said everything, which is no more than this.
+            case .health, .loadModel, .free:
+                if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
+                    self.reply(LocalReply(.requestTooLarge))
+                }
             }
         } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless {
             switch self.handling {
