@@ -242,6 +242,8 @@ extension ProxyStream {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         self.tried.append(failed.id)
+        // What the lost replica's side took was given back to the caller then, so not when it is framed again.
+        self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
         guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
             self.tried.removeLast()
@@ -252,7 +254,6 @@ extension ProxyStream {
         self.replica = replica
         self.decision = decision
         self.leg.forgetReceived()
-        self.leg.rewindBody()
         self.leg.lease = decision.lease
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
@@ -262,7 +263,6 @@ extension ProxyStream {
     private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
         self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
         guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
-        self.leg.rewindBody()
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
             _ = self.withHeldMessage(length) { message in
                 try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
