@@ -134,7 +134,7 @@ package final class Cluster: Sendable {
         self.wakeProber(of: replica)
     }
 
-    func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+    package func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
         self.metrics.probed(replica.name, outcome.name)
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
