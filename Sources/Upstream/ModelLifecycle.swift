@@ -190,7 +190,8 @@ package actor ModelLifecycle {
         return true
     }
 
-    private func call(_ path: String, _ message: [UInt8], _ replica: Replica, timeoutMs: Int) async -> UnaryCall.Answer {
+    private func call(_ path: String, _ message: [UInt8], _ replica: Replica, timeoutMs: Int) async -> UnaryCall.Answer
+    {
         await UnaryCall.call(
             path, message, of: replica, in: self.cluster, on: self.loops[replica.slot % self.loops.count],
             timeoutMs: timeoutMs)
