@@ -159,6 +159,14 @@ extension ProxyStream {
 
     private func forgetHeldRequest() {
         self.stopHolding()
-        if !self.leg.isAttached, self.leg.client == nil { self.leg.reuse() }
+        self.dropUnsentRequest()
+    }
+
+    /// Request bytes that no replica will take any more: the caller gets their window back, so that it can finish.
+    func dropUnsentRequest() {
+        guard !self.leg.isAttached, self.leg.client == nil else { return }
+        self.consume(max(0, self.leg.unframedBytes - self.creditedBytes))
+        self.creditedBytes = 0
+        self.leg.dropBody()
     }
 }

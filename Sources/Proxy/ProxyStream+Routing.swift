@@ -212,6 +212,7 @@ extension ProxyStream {
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
+        if !self.requestHasEnded { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 

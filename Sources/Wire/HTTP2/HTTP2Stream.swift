@@ -130,6 +130,13 @@ internal import CNghttp2
         return self.body.rewind()
     }
 
+    /// Forgets the body; what arrived stays. Only while detached.
+    package final func dropBody() {
+        precondition(!self.isAttached, "an attached stream is still in use")
+        self.body.removeAll()
+        self.settle()
+    }
+
     /// Forgets everything that arrived; what is to be sent stays. For another attempt of the same call.
     package final func forgetReceived() {
         self.headers.removeAll()
