@@ -1,5 +1,5 @@
 package import Connection
-package import Synchronization
+import Synchronization
 package import Transport
 package import Wire
 

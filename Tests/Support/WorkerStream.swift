@@ -1,4 +1,5 @@
 import Connection
+import Synchronization
 import Transport
 import Wire
 
