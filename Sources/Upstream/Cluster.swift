@@ -129,11 +129,11 @@ package final class Cluster: Sendable {
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
             ])
-        // A worker that worked a moment ago is looked at once more, now. One that is out is looked at in its own time.
-        if failure == .connectionLost { self.wakeProber(of: replica) }
+        // Looked at again soon, and from then on at the short pace, until it answers.
+        self.wakeProber(of: replica)
     }
 
-    func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+    package func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
         self.metrics.probed(replica.name, outcome.name)
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)

@@ -138,11 +138,13 @@ package actor ModelLifecycle {
             if current.digest == options.digest { return result }
         }
         if self.cluster.model(of: replica) == .loaded(options.digest) { return .loaded }
-        let task = Task { await self.loadNow(options, on: replica) }
+        let task = Task {
+            // Cleared before the task ends: waiting for a task that has ended does not give way to anyone.
+            defer { self.underWay[replica.id] = nil }
+            return await self.loadNow(options, on: replica)
+        }
         self.underWay[replica.id] = UnderWay(digest: options.digest, task: task)
-        let result = await task.value
-        self.underWay[replica.id] = nil
-        return result
+        return await task.value
     }
 
     private func loadNow(_ options: Options, on replica: Replica) async -> LoadResult {

@@ -30,6 +30,7 @@ package struct Prober: Sendable {
         defer { self.cluster.onWake(of: replica, nil) }
         var iterator = wakes.makeAsyncIterator()
         while !Task.isCancelled {
+            let began = Loop.now
             await self.probe(replica)
             await self.models.restore(replica)
             let needsCare = self.cluster.model(of: replica).needsCare
@@ -40,6 +41,10 @@ package struct Prober: Sendable {
             }
             _ = await iterator.next()
             timer.cancel()
+            // A failed probe wakes its own prober, so a wake shortens the pause, but not to nothing.
+            let soonest = began + UInt64(max(1, self.cluster.settings.probe.retryMs)) * 1_000_000
+            let now = Loop.now
+            if now < soonest { try? await Task.sleep(nanoseconds: soonest - now) }
         }
     }
 
