@@ -186,7 +186,7 @@ final class ProxyStream: HTTP2Stream {
 
     /// Runs once on every path, when neither leg is open any more: counters, one access-log line, back to the loop.
     func finishIfOver() {
-        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
+        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.connection != nil else { return }
         self.phase = .ended
         self.stopHolding()
         let metrics = self.runtime.metrics
