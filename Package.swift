@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -41,7 +42,7 @@ let package = Package(
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
 
         // Leaves: they know nothing of each other.
-        .target(name: "Transport", dependencies: [nioCore, nioPosix, nioSSL], swiftSettings: strict),
+        .target(name: "Transport", dependencies: [nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: strict),
         .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: strict),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: strict),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
