@@ -104,7 +104,7 @@ package final class Fleet: Sendable {
         }
         self.proxies = proxies
         self.listener = try await Listener.bind(.anyPort, on: group) { loop in
-            proxies[loop.index].value.accept(listener: "test", cluster: nil)
+            proxies[loop.index].value.accept(listener: "test")
         }
         self.endpoint = self.listener.endpoint
         let prober = Prober(cluster: clusters[0], loops: upstream, models: models[0])
