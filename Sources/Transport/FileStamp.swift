@@ -3,8 +3,8 @@ internal import Glibc
 /// What tells one state of a file from another without reading it. Follows symbolic links, since secrets that are
 /// mounted into containers are swapped that way.
 struct FileStamp: Hashable, Sendable {
-    let device: UInt64
-    let inode: UInt64
+    private let device: UInt64
+    private let inode: UInt64
     private let bytes: Int64
     private let modifiedNs: Int64
 
@@ -17,4 +17,6 @@ struct FileStamp: Hashable, Sendable {
         self.bytes = Int64(status.st_size)
         self.modifiedNs = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
     }
+    /// Whether this is one file, in whatever state.
+    func isSameFile(as other: FileStamp) -> Bool { self.device == other.device && self.inode == other.inode }
 }

@@ -52,15 +52,14 @@ package final class Listener: Sendable {
             let channel = try await bootstrap.bind(host: host, port: port).get()
             return Listener(endpoint: endpoint.bound(to: channel.localAddress), channel: channel, file: nil)
         case .unix(let path):
-            try await UnixSocketFile.clear(path, on: group)
-            let channel = try await Self.withNarrowPermissions {
-                try await bootstrap.bind(unixDomainSocketPath: path).get()
-            }
+            let (descriptor, file) = try await UnixSocketFile.bind(path, permissions: unixPermissions, on: group)
             do {
-                let file = try UnixSocketFile(made: path, permissions: unixPermissions)
+                let channel = try await bootstrap.withBoundSocket(descriptor).get()
+                // NIO listens with a backlog of its own on a socket that it did not bind; a second call makes it ours.
+                _ = listen(descriptor, CInt(backlog))
                 return Listener(endpoint: endpoint, channel: channel, file: file)
             } catch {
-                try? await channel.close().get()
+                file.remove()
                 throw error
             }
         }
@@ -72,14 +71,6 @@ package final class Listener: Sendable {
         self.file?.remove()
         // The only error is that it is closed already.
         try? await self.channel.close().get()
-    }
-
-    /// Whoever connects between the bind and the chmod must be us. The mask is the process's: for this moment other
-    /// threads make narrower files as well, never wider ones.
-    private static func withNarrowPermissions<Result>(_ body: () async throws -> Result) async rethrows -> Result {
-        let before = umask(0o177)
-        defer { umask(before) }
-        return try await body()
     }
 }
 

@@ -66,6 +66,9 @@ enum Assembly {
                     self.say(
                         "homing serving grpc=\(grpc) admin=\(admin) clusters=\(clusters.count) replicas=\(replicas)")
                 }))
+        // At debug level the service group prints every service with all that hangs on it: megabytes, and no help.
+        var lifecycleLog = log
+        lifecycleLog.logLevel = max(log.logLevel, .info)
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map {
@@ -73,7 +76,7 @@ enum Assembly {
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .cancelGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: log))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLog))
         do {
             try await serviceGroup.run()
         } catch {

@@ -33,6 +33,9 @@ public struct TLSFailure: Error, Sendable, Equatable {
         self.init(Self.kind(of: error, reason), reason)
     }
 
+    /// How the library says that the peer went away.
+    private static let endOfFile = "EOF during handshake"
+
     private static func kind(of error: any Error, _ reason: String) -> Kind {
         switch error {
         case is IOError: return .closed
@@ -41,7 +44,7 @@ public struct TLSFailure: Error, Sendable, Equatable {
         default: ()
         }
         let notTLS = ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"]
-        if reason.contains("EOF") { return .closed }
+        if reason == self.endOfFile { return .closed }
         if notTLS.contains(reason) { return .notTLS }
         return reason.contains("CERT") || reason.contains("UNKNOWN_CA") ? .certificate : .handshake
     }
@@ -49,6 +52,7 @@ public struct TLSFailure: Error, Sendable, Equatable {
     /// The library's name for what went wrong, such as `CERTIFICATE_VERIFY_FAILED`, else its description.
     static func reason(of error: any Error) -> String {
         let text = "\(error)"
+        if text.contains(self.endOfFile) { return self.endOfFile }
         guard let start = text.firstRange(of: "OPENSSL_internal:")?.upperBound else { return text }
         return String(text[start...].prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
     }
