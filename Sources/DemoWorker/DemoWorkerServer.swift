@@ -1,3 +1,4 @@
+internal import Synchronization
 package import Transport
 import Wire
 
@@ -13,6 +14,7 @@ package final class DemoWorkerServer: Sendable {
     private let listener: Listener
     private let group: LoopGroup
     private let worker: LoopBound<WorkerLoop>
+    private let stopping = Mutex<Task<WorkerLoad, Never>?>(nil)
 
     private init(listener: Listener, group: LoopGroup, worker: LoopBound<WorkerLoop>) {
         self.endpoint = listener.endpoint
@@ -47,9 +49,18 @@ package final class DemoWorkerServer: Sendable {
     }
 
     /// Takes no new calls, lets open ones end within the settings' limit, and ends the loop. Returns what was left at
-    /// the end, which is nothing unless something leaks. Once.
+    /// the end, which is nothing unless something leaks. Later calls wait for the first one.
     @discardableResult
     package func stop() async -> WorkerLoad {
+        let task = self.stopping.withLock { task in
+            let running = task ?? Task { await self.stopOnce() }
+            task = running
+            return running
+        }
+        return await task.value
+    }
+
+    private func stopOnce() async -> WorkerLoad {
         await self.listener.close()
         let worker = self.worker
         await withCheckedContinuation { continuation in
