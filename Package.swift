@@ -71,6 +71,21 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What tests of the data path share: scripted workers, a small caller, a proxy in front of them.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Telemetry", logging],
+            path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamTests",
+            dependencies: [
+                "TestSupport", "Upstream", "Connection", "Wire", "Transport", "Routing", "Telemetry", logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["TestSupport", "Proxy", "Upstream", "Wire", "Transport", "Routing", "Telemetry", logging],
+            swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(

@@ -16,6 +16,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package private(set) final var isDraining = false
     package private(set) final var isClosed = false
     private var sessionIsBroken = false
+    /// A server says nothing before its peer did: who does not speak HTTP/2 then gets an answer that it can read.
+    private var hasReceived = false
 
     package init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
         self.loop = loop
@@ -45,7 +47,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     open func streamClosed() {}
     /// The peer broke the protocol. `firstBytes` holds what it sent when that was no HTTP/2 at all.
     open func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
-    /// Bytes to send instead of the session's when the peer does not speak HTTP/2; then the link is closed.
+    /// Bytes to send instead of the session's when the peer broke the protocol; then the link is closed. Asked until empty.
     open func goodbye() -> [UInt8] { [] }
 
     // MARK: Ending
@@ -63,10 +65,12 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
         self.closeIfOver()
     }
 
-    /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused.
+    /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused. A peer that
+    /// has said nothing yet is not told anything either.
     package final func finishShutDown() {
         guard !self.isClosed else { return }
         self.isDraining = true
+        guard self.hasReceived else { return self.abort() }
         self.session.submitGoAway(.noError)
         self.closeIfOver()
     }
@@ -92,6 +96,11 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     package final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken else { return }
+        if !self.hasReceived {
+            self.hasReceived = true
+            // What the session wanted to say before it might.
+            self.link.needsDrain()
+        }
         switch self.session.receive(bytes) {
         case .ok: self.closeIfOver()
         case .failed:
@@ -106,12 +115,10 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     }
 
     package final func linkDrains(into output: inout OutputRawSpan) -> Bool {
+        guard self.hasReceived || self.session.role == .client else { return false }
         if self.sessionIsBroken {
-            let goodbye = self.goodbye()
-            if !goodbye.isEmpty {
-                for byte in goodbye { output.append(byte) }
-                return false
-            }
+            for byte in self.goodbye() { output.append(byte) }
+            return false
         }
         let more = self.session.drain(into: &output)
         if !more { self.closeIfOver() }

@@ -37,8 +37,11 @@ package final class DownstreamConnection: HTTP2Connection {
             return
         }
         self.proxyLoop.runtime.metrics.notHTTP2.add()
-        if HTTP1Refusal.looksLikeHTTP1(firstBytes) { self.farewell = HTTP1Refusal.answer }
+        self.farewell = HTTP1Refusal.looksLikeHTTP1(firstBytes) ? HTTP1Refusal.answer : HTTP1Refusal.goAway
     }
 
-    package override func goodbye() -> [UInt8] { self.farewell }
+    package override func goodbye() -> [UInt8] {
+        defer { self.farewell = [] }
+        return self.farewell
+    }
 }

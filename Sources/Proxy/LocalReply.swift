@@ -21,6 +21,12 @@ package struct LocalReply: Sendable, Equatable {
         case replicaReset = "replica_reset"
         /// The replica's answer is not gRPC.
         case replicaNotGRPC = "replica_not_grpc"
+        /// The caller's deadline passed (`grpc-timeout`).
+        case deadlineExceeded = "deadline_exceeded"
+        /// The `grpc-timeout` header is none.
+        case malformedTimeout = "malformed_timeout"
+        /// A gRPC message begins with a flag that does not exist.
+        case malformedFraming = "malformed_framing"
         /// The request ended inside a gRPC message.
         case truncatedRequest = "truncated_request"
         /// A request that the proxy answers itself is not the message that it should be.
@@ -52,8 +58,9 @@ package struct LocalReply: Sendable, Equatable {
         case .modelLoading, .modelNotLoaded: .failedPrecondition
         case .unknownModel: .notFound
         case .replicaLost: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .loadFailed: .internal
-        case .malformedRequest: .invalidArgument
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
+        case .deadlineExceeded: .deadlineExceeded
+        case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge: .resourceExhausted
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
@@ -69,6 +76,9 @@ package struct LocalReply: Sendable, Equatable {
         case .replicaLost: "the replica went away before its answer was complete"
         case .replicaReset: "the replica ended the stream before its answer was complete"
         case .replicaNotGRPC: "the replica's answer is not gRPC"
+        case .deadlineExceeded: "the deadline passed"
+        case .malformedTimeout: "the grpc-timeout header is no timeout: 1 to 8 digits and one of H, M, S, m, u, n"
+        case .malformedFraming: "a gRPC message begins with a flag that is neither 0 nor 1"
         case .truncatedRequest: "the request ended inside a gRPC message"
         case .malformedRequest: "the request is not the protobuf message that this method takes"
         case .requestTooLarge: "the request is larger than this method takes"
@@ -83,7 +93,8 @@ package struct LocalReply: Sendable, Equatable {
         case .methodNotAllowed: 405
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
-            .truncatedRequest, .malformedRequest, .requestTooLarge, .loadFailed:
+            .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
+            .requestTooLarge, .loadFailed:
             200
         }
     }
@@ -93,7 +104,8 @@ package struct LocalReply: Sendable, Equatable {
         switch failure {
         case .connectFailed, .connectionLost, .refused:
             othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
-        case .reset(let code): LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
+        case .reset(let code):
+            LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
         case .notGRPC: LocalReply(.replicaNotGRPC)
         }
     }

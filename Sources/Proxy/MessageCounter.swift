@@ -3,6 +3,8 @@ internal import Wire
 /// Counts the whole gRPC messages in a stream's bytes without keeping any, however the bytes are cut.
 struct MessageCounter {
     private(set) var messages = 0
+    /// A message began with a flag that is neither 0 nor 1: these bytes are not gRPC, and nothing more is counted.
+    private(set) var isMalformed = false
     /// Bytes of the current message that are still to come.
     private var remaining = 0
     /// Bytes of the next prefix that have come, and the length so far.
@@ -13,6 +15,7 @@ struct MessageCounter {
     var isBetweenMessages: Bool { self.remaining == 0 && self.prefixBytes == 0 }
 
     mutating func count(_ bytes: RawSpan) {
+        guard !self.isMalformed else { return }
         var offset = 0
         while offset < bytes.byteCount {
             if self.remaining > 0 {
@@ -21,6 +24,10 @@ struct MessageCounter {
                 offset += taken
                 if self.remaining == 0 { self.messages += 1 }
                 continue
+            }
+            if self.prefixBytes == 0, bytes.byte(at: offset) > 1 {
+                self.isMalformed = true
+                return
             }
             if self.prefixBytes > 0 { self.length = self.length << 8 | Int(bytes.byte(at: offset)) }
             self.prefixBytes += 1

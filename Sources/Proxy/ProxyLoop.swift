@@ -19,6 +19,8 @@ package final class ProxyLoop {
     var chains: [PrefixChain]
     private var connections: [ObjectIdentifier: DownstreamConnection] = [:]
     private var idleStreams: [ProxyStream] = []
+    private var deadlines = DeadlineWheel<ProxyStream>(at: Loop.now)
+    private var wheelIsTurning = false
     private(set) var isDraining = false
 
     /// Most stream objects that are kept for reuse.
@@ -71,6 +73,30 @@ package final class ProxyLoop {
     package func abort() {
         for connection in self.connections.values { connection.abort() }
         self.upstream.retire()
+    }
+
+    // MARK: Deadlines
+
+    func watch(_ stream: ProxyStream, deadlineNs: UInt64) {
+        self.deadlines.add(stream, serial: stream.startNs, deadlineNs: deadlineNs, at: Loop.now)
+        self.turnWheel()
+    }
+
+    /// One timer for all deadlines of the loop, and none while there are none.
+    private func turnWheel() {
+        guard !self.wheelIsTurning, self.deadlines.count > 0 else { return }
+        self.wheelIsTurning = true
+        let bound = LoopBound(self, on: self.loop)
+        self.loop.schedule(after: DeadlineWheel<ProxyStream>.tickNs) { bound.value.tick() }
+    }
+
+    private func tick() {
+        self.wheelIsTurning = false
+        let late = self.deadlines.expired(at: Loop.now) { stream, serial in
+            stream.startNs == serial && stream.phase != .ended
+        }
+        for stream in late { stream.deadlinePassed() }
+        self.turnWheel()
     }
 
     // MARK: Streams

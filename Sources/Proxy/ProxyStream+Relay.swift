@@ -28,7 +28,8 @@ extension ProxyStream {
     // MARK: Answer, upstream to downstream
 
     func answerStarted(ended: Bool) {
-        guard self.isAttached else { return }
+        // A leg that was cancelled may go on until its RST_STREAM has been sent; nobody listens any more.
+        guard self.isAttached, self.phase == .routed else { return }
         let status = ended ? GRPCStatus(self.leg.headers) : nil
         if let status, self.triesElsewhere(after: status) { return }
         self.beginAnswer(ended: ended, status: status)
@@ -72,7 +73,7 @@ extension ProxyStream {
     }
 
     func answerBodyArrived(_ bytes: RawSpan) {
-        guard self.isAttached else { return self.leg.consume(bytes.byteCount) }
+        guard self.isAttached, self.phase == .answering else { return self.leg.consume(bytes.byteCount) }
         self.responseBytes += bytes.byteCount
         self.responseCount.count(bytes)
         self.send(bytes)
@@ -82,7 +83,7 @@ extension ProxyStream {
     func responseBodyFramed(_ count: Int) { self.leg.consume(count) }
 
     func answerEnded(withTrailers: Bool) {
-        guard self.isAttached else { return }
+        guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
             self.endBody(trailers: self.leg.trailers)
@@ -158,6 +159,14 @@ extension ProxyStream {
 
     private func forgetHeldRequest() {
         self.stopHolding()
-        if !self.leg.isAttached, self.leg.client == nil { self.leg.reuse() }
+        self.dropUnsentRequest()
+    }
+
+    /// Request bytes that no replica will take any more: the caller gets their window back, so that it can finish.
+    func dropUnsentRequest() {
+        guard !self.leg.isAttached, self.leg.client == nil else { return }
+        self.consume(max(0, self.leg.unframedBytes - self.creditedBytes))
+        self.creditedBytes = 0
+        self.leg.dropBody()
     }
 }

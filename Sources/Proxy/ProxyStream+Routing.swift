@@ -43,8 +43,11 @@ extension ProxyStream {
         if let length = self.heldMessageLength {
             switch self.handling {
             case .affinity, .relay: self.route(firstMessageBytes: length)
-            // Answered when the caller has said everything.
-            case .health, .loadModel, .free: ()
+            // Answered when the caller has said everything, which is no more than this.
+            case .health, .loadModel, .free:
+                if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
+                    self.reply(LocalReply(.requestTooLarge))
+                }
             }
         } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless {
             switch self.handling {
@@ -209,6 +212,7 @@ extension ProxyStream {
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
+        if !self.requestHasEnded { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -239,6 +243,8 @@ extension ProxyStream {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         self.tried.append(failed.id)
+        // What the lost replica's side took was given back to the caller then, so not when it is framed again.
+        self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
         guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
             self.tried.removeLast()
@@ -249,7 +255,6 @@ extension ProxyStream {
         self.replica = replica
         self.decision = decision
         self.leg.forgetReceived()
-        self.leg.rewindBody()
         self.leg.lease = decision.lease
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
@@ -259,7 +264,6 @@ extension ProxyStream {
     private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
         self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
         guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
-        self.leg.rewindBody()
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
             _ = self.withHeldMessage(length) { message in
                 try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in

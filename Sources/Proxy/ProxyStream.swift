@@ -41,6 +41,8 @@ final class ProxyStream: HTTP2Stream {
     var retryWhenEnded: RetryCause?
 
     var startNs: UInt64 = 0
+    /// When the caller stops waiting, by `grpc-timeout`; zero: never.
+    private(set) var deadlineNs: UInt64 = 0
     var firstResponseNs: UInt64 = 0
     var requestCount = MessageCounter()
     var responseCount = MessageCounter()
@@ -92,12 +94,14 @@ final class ProxyStream: HTTP2Stream {
         case .always: self.wantsExplanation = true
         }
         self.handling = StreamHandling(self.method)
+        guard self.takeDeadline() else { return self.reply(LocalReply(.malformedTimeout)) }
         self.start()
     }
 
     override func bodyArrived(_ bytes: RawSpan) {
         self.requestBytes += bytes.byteCount
         self.requestCount.count(bytes)
+        if self.requestCount.isMalformed { return self.refuseRequest(LocalReply(.malformedFraming), bytes.byteCount) }
         switch self.phase {
         case .begun, .holding: self.hold(bytes)
         case .routed, .answering: self.relayRequest(bytes)
@@ -113,7 +117,54 @@ final class ProxyStream: HTTP2Stream {
         self.requestHasEnded = true
         switch self.phase {
         case .begun, .holding: self.heldRequestEnded()
+        case .routed where !self.requestCount.isBetweenMessages:
+            // Some workers wait for ever for the rest of such a message.
+            self.refuseRequest(LocalReply(.truncatedRequest), 0)
         case .routed, .answering: self.leg.endBody()
+        case .replied, .ended: ()
+        }
+    }
+
+    /// Bytes that are no gRPC end the call here; the replica never sees the rest.
+    private func refuseRequest(_ reply: LocalReply, _ count: Int) {
+        self.consume(count)
+        switch self.phase {
+        case .begun, .holding: self.reply(reply)
+        case .routed:
+            self.leg.cancel()
+            self.reply(reply)
+        case .answering:
+            self.leg.cancel()
+            self.endBroken(reply)
+        case .replied, .ended: ()
+        }
+    }
+
+    // MARK: Deadline
+
+    /// Reads `grpc-timeout`. False when there is one and it is none.
+    private func takeDeadline() -> Bool {
+        guard let timeout = self.headers.withValue(.grpcTimeout, { GRPCTimeout.nanoseconds($0) }) else { return true }
+        guard let timeout else { return false }
+        let (sum, overflows) = self.startNs.addingReportingOverflow(timeout)
+        self.deadlineNs = overflows ? .max : max(1, sum)
+        self.proxyLoop.watch(self, deadlineNs: self.deadlineNs)
+        return true
+    }
+
+    /// What is left of the caller's deadline; nil without one.
+    func remainingNs(at now: UInt64) -> UInt64? {
+        guard self.deadlineNs > 0 else { return nil }
+        return self.deadlineNs > now ? self.deadlineNs - now : 1
+    }
+
+    /// The caller's deadline has passed: it hears so, and the worker's slot is freed.
+    func deadlinePassed() {
+        guard self.isAttached else { return }
+        if self.leg.isAttached { self.leg.cancel() }
+        switch self.phase {
+        case .begun, .holding, .routed: self.reply(LocalReply(.deadlineExceeded))
+        case .answering: self.endBroken(LocalReply(.deadlineExceeded))
         case .replied, .ended: ()
         }
     }
@@ -135,7 +186,7 @@ final class ProxyStream: HTTP2Stream {
 
     /// Runs once on every path, when neither leg is open any more: counters, one access-log line, back to the loop.
     func finishIfOver() {
-        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
+        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.connection != nil else { return }
         self.phase = .ended
         self.stopHolding()
         let metrics = self.runtime.metrics
@@ -187,6 +238,8 @@ final class ProxyStream: HTTP2Stream {
         self.decision = nil
         self.retryWhenEnded = nil
         self.tried.removeAll(keepingCapacity: true)
+        self.startNs = 0
+        self.deadlineNs = 0
         self.firstResponseNs = 0
         self.requestCount = MessageCounter()
         self.responseCount = MessageCounter()

@@ -1,3 +1,4 @@
+import Transport
 import Upstream
 import Wire
 
@@ -13,7 +14,10 @@ final class RelayLeg: UpstreamStream {
     }
 
     override func makeRequest(_ list: HeaderList) -> Bool {
-        list.append(self.stream.headers)
+        list.append(self.stream.headers, except: .grpcTimeout, isolated: true)
+        if let remaining = self.stream.remainingNs(at: Loop.now) {
+            list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
+        }
         return self.stream.requestIsHeadersOnly
     }
 

@@ -94,7 +94,6 @@ package final class Link {
         self.isCorked = false
         guard let channel = self.channel, let handler = self.handler else { return }
         var more = true
-        var wrote = false
         while more, channel.isWritable {
             // NIO has let go of the last write's bytes when the kernel took them; then this keeps the same memory.
             buffer.clear(minimumCapacity: 64 * 1024)
@@ -104,18 +103,13 @@ package final class Link {
                 return unsafe output.finalize(for: region)
             }
             guard buffer.readableBytes > 0 else { break }
-            wrote = true
             channel.writeAndFlush(buffer, promise: nil)
         }
         if self.closesAfterDrain, !more {
             self.closesAfterDrain = false
             if self.closure == nil { self.closure = .closedByUs }
-            if wrote {
-                // The last bytes are still in NIO's queue when the kernel did not take them at once.
-                channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .all, promise: nil) }
-            } else {
-                channel.close(mode: .all, promise: nil)
-            }
+            // Bytes of this or an earlier turn are still in NIO's queue when the kernel did not take them at once.
+            channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .all, promise: nil) }
         }
     }
 

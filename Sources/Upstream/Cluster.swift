@@ -105,7 +105,7 @@ package final class Cluster: Sendable {
         self.state.withLock { state in
             let reachable = state.entries.filter { $0.health.standing != .unreachable }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }
-            if reachable.contains(where: { $0.model == .missing || $0.model == .unchecked }) { return .notLoaded }
+            if reachable.contains(where: { $0.model == .missing || $0.model == .restarted }) { return .notLoaded }
             return .unreachable
         }
     }
@@ -122,25 +122,27 @@ package final class Cluster: Sendable {
             case .connectionLost: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
-            // A process that went away takes its model with it; one that only lost a connection has to be asked.
-            if case .loaded = entry.model { entry.model = .unchecked }
+            entry.model.lost(refused: failure == .connectFailed(.refused))
         }
         self.log.info(
             "connection evicted",
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
             ])
+        // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
     }
 
-    func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+    package func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
         self.metrics.probed(replica.name, outcome.name)
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
             switch outcome {
             case .alive: entry.health.probeAnswered()
             case .busy: entry.health.probeTimedOut()
-            case .unreachable(let refused): entry.health.probeFailed(refused: refused)
+            case .unreachable(let refused):
+                entry.health.probeFailed(refused: refused)
+                entry.model.lost(refused: refused)
             }
         }
     }
@@ -279,9 +281,8 @@ extension Cluster.Entry {
         }
         switch self.model {
         case .loading: return .loading
-        case .missing: return .notLoaded
-        // Reachable again, but nobody has asked for its model yet: no traffic before that.
-        case .unchecked: return self.health.standing == .available ? .notLoaded : .suspect
+        case .missing, .restarted: return .notLoaded
+        case .unchecked: return .suspect
         case .unasked, .loaded: ()
         }
         switch self.health.standing {

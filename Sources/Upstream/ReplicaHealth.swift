@@ -1,5 +1,3 @@
-
-
 /// What is known about whether one replica can be reached. A value: facts in, a verdict out.
 ///
 /// ```

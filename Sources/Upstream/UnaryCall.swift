@@ -42,7 +42,8 @@ package final class UnaryCall: UpstreamStream {
         completion: @escaping (Answer) -> Void
     ) {
         let pool = client.inner.pool
-        let call = UnaryCall(path: path, authority: pool.replica.name, message: message, timeoutMs: timeoutMs,
+        let call = UnaryCall(
+            path: path, authority: pool.replica.name, message: message, timeoutMs: timeoutMs,
             account: pool.account)
         call.completion = completion
         call.open(on: client)

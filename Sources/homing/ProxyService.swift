@@ -2,6 +2,7 @@ import Admin
 import Logging
 import Proxy
 import ServiceLifecycle
+import Synchronization
 import Transport
 
 /// The downstream side as a service: binds, serves, and on shutdown drains.
@@ -42,11 +43,14 @@ struct ProxyService: Service {
 
     private func bind(_ listening: Listening) async throws -> Listener {
         let loops = self.loops
-        let name = listening.endpoint.description
+        // The port is known once it is bound, and callers come after that.
+        let name = Mutex(listening.endpoint.description)
         do {
-            return try await Listener.bind(listening.endpoint, on: self.group) { loop in
-                loops[loop.index].value.accept(listener: name, cluster: listening.cluster)
+            let listener = try await Listener.bind(listening.endpoint, on: self.group) { loop in
+                loops[loop.index].value.accept(listener: name.withLock { $0 }, cluster: listening.cluster)
             }
+            name.withLock { $0 = listener.endpoint.description }
+            return listener
         } catch {
             throw CannotListen(endpoint: listening.endpoint, cause: "\(error)")
         }

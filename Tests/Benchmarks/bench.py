@@ -169,7 +169,8 @@ def start_nghttpx(name: str, workers: list[str], arguments, folder: pathlib.Path
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     backends = [f"-b{host},{backend};/;proto=h2" for host, backend in (worker.rsplit(":", 1) for worker in workers)]
-    command = ["nghttpx", "--conf=/dev/null", f"-f127.0.0.1,{port};no-tls", *backends, "-n1", "--single-process", "-LWARN"]
+    settings = ["--conf=/dev/null", "-n1", "--single-process", "-LWARN"]
+    command = ["nghttpx", *settings, f"-f127.0.0.1,{port};no-tls", *backends]
     child = started(Child(name, command, folder))
     child.expect_listening(port)
     return child, f"127.0.0.1:{port}"
@@ -275,7 +276,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds per load (default 5)")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of requests")
     parser.add_argument("--load", action="append", help="only this load; may be repeated")
-    parser.add_argument("--subject", choices=STARTERS, default="homing", help="nghttpx measures the noise of the script")
+    parser.add_argument("--subject", choices=STARTERS, default="homing", help="nghttpx shows the noise")
     parser.add_argument("--homing", default=str(ROOT / ".build/release/homing"), help="the program to measure")
     parser.add_argument("--homing-arguments", default="--policy prefix_cache", help="more arguments of homing serve")
     parser.add_argument("--worker", default=str(ROOT / ".build/bench/worker"), help="the compiled worker.c")
@@ -323,7 +324,8 @@ def main() -> int:
         needed = arguments.rounds // 2 + 1
         if (count := len(result.ratios(subject, baseline))) < needed:
             problems = "; ".join(sorted({f"{r.proxy}: {r.problem}" for r in result.rounds if r.problem}))
-            print(f"{result.workload.name}: only {count} of {arguments.rounds} rounds are valid: {problems}", file=sys.stderr)
+            said = f"{result.workload.name}: only {count} of {arguments.rounds} rounds are valid: {problems}"
+            print(said, file=sys.stderr)
             return 1
     print(as_json(results, subject, baseline) if arguments.json else table(results, subject, baseline))
     worst = max(statistics.median(result.ratios(subject, baseline)) for result in results)

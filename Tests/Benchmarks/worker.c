@@ -29,7 +29,7 @@ _Static_assert(REPLY_LENGTH == 35, "a frame of 5 + 30 bytes");
 /* Reply.message = "OK". */
 static const uint8_t health_frame[] = {0x00, 0x00, 0x00, 0x00, 0x04, 0x0a, 0x02, 0x4f, 0x4b};
 
-/* One call: what is still to be sent of its answer. Freed when its stream closes; lost with a connection that breaks. */
+/* One call: what is still to be sent of its answer. Freed when its stream closes, lost with a broken connection. */
 struct call {
     const uint8_t *frame;
     size_t frame_length;

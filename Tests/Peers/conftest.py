@@ -7,12 +7,18 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 import pytest
 
 from fleet import Fleet, launch
+from processes import program
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--direct", action="store_true", help="only the tests that must pass without the program too, without it"
     )
+
+
+def pytest_collection_finish(session):
+    if session.items and not session.config.getoption("--direct") and not os.access(program(), os.X_OK):
+        pytest.exit(f"no program at {program()}: scripts/test peers builds it, HOMING_BIN names another one", 2)
 
 
 def pytest_generate_tests(metafunc):
@@ -39,38 +45,48 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-@pytest.fixture(scope="session")
-def direct_fleet():
-    fleet = launch(1, direct=True)
-    yield fleet
-    fleet.stop()
+class SharedFleets:
+    """Fleets for tests that leave them as they found them, by way. One that died is replaced: only its test fails."""
+
+    def __init__(self):
+        self.fleets: dict[str, Fleet] = {}
+
+    def get(self, way: str) -> Fleet:
+        if way in self.fleets and not self.fleets[way].is_alive:
+            self.fleets.pop(way).stop()
+        if way not in self.fleets:
+            self.fleets[way] = (
+                launch(1, direct=True) if way == "direct" else launch(3, "--policy", "prefix_cache")
+            )
+        return self.fleets[way]
 
 
 @pytest.fixture(scope="session")
-def shared_fleet():
-    """Three workers behind the program, for tests that leave them as they found them."""
-    fleet = launch(3, "--policy", "prefix_cache")
-    yield fleet
-    fleet.stop()
+def shared_fleets():
+    shared = SharedFleets()
+    yield shared
+    for fleet in shared.fleets.values():
+        fleet.stop()
 
 
 def lent(request, fleet: Fleet):
     request.node.fleets = [fleet]
     fleet.expect_quiet()
     yield fleet
+    fleet.expect_alive()
     fleet.expect_quiet()
 
 
 @pytest.fixture
-def relay(request, way):
+def relay(request, way, shared_fleets):
     """A bare worker or three behind the program, by `way`; what passes on one must pass on the other."""
-    yield from lent(request, request.getfixturevalue("direct_fleet" if way == "direct" else "shared_fleet"))
+    yield from lent(request, shared_fleets.get(way))
 
 
 @pytest.fixture
-def fleet(request, shared_fleet):
+def fleet(request, shared_fleets):
     """The shared fleet through the program."""
-    yield from lent(request, shared_fleet)
+    yield from lent(request, shared_fleets.get("homing"))
 
 
 @pytest.fixture

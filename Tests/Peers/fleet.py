@@ -124,8 +124,17 @@ class Fleet:
                     noise[f"/api/replicas {address}"] = replica["in_flight"]
         return noise
 
+    @property
+    def is_alive(self) -> bool:
+        return all(process.is_running for process in [*self.workers, *([self.homing] if self.homing else [])])
+
+    def expect_alive(self):
+        """Fails when a process ended that no test meant to end."""
+        for process in [*self.workers, *([self.homing] if self.homing else [])]:
+            assert process.is_running, f"{process.name} ended with {process.process.returncode}\n{process.tail()}"
+
     def expect_quiet(self):
-        """Fails when something is still held. Bounded, because the last trailers reach a test before the books close."""
+        """Fails when something is held for more than 5 s: the last trailers reach a test before the books close."""
         last = {}
 
         def quiet() -> bool:

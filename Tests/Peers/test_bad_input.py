@@ -92,14 +92,15 @@ BROKEN = {
 @pytest.mark.parametrize("method", ["Predict", "PredictStream", "LoadModel"])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_message_fails_its_own_stream_only(fleet, bystander, name, method):
-    if method == "LoadModel" and name == "a protobuf cut short":
-        pytest.skip("the same bytes are a valid ModelOptions")
+    """At once, too: grpcio's worker, asked directly, never answers half of these."""
     with RawConnection(fleet.address) as raw:
         broken = raw.open(f"/backend.Backend/{method}")
         neighbour = raw.open("/backend.Backend/Predict")
         raw.send(broken, BROKEN[name], ends=True)
         answer = raw.read(broken)
-        assert answer.has_failed, f"{answer}"
+        # What only the flag claims to be compressed is the worker's to judge, and grpcio takes it as it is.
+        may_pass = name == "a compressed flag without compression" and method != "LoadModel"
+        assert answer.has_failed or (may_pass and answer.status() == 0), f"{answer}"
         assert answer.status() != 14, "UNAVAILABLE would make LocalAI unload the model"
         raw.send(neighbour, frame(PREDICT_REQUEST), ends=True)
         assert raw.read(neighbour).status() == 0 and raw.goaway is None
@@ -154,14 +155,34 @@ def test_a_caller_that_vanishes_in_the_middle_of_a_message_leaves_nothing(fleet,
     wait_until(lambda: fleet.homing.metrics().sum("homing_streams_active") == 1, "only the bystander is left")
 
 
-def test_a_wrong_timeout_is_an_error_or_none_and_never_a_hang(fleet, bystander):
-    for value in ("", "5", "S", "-1S", "99999999999S", "1x", "1 S"):
-        with RawConnection(fleet.address) as raw:
-            headers = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", value)]
-            stream = raw.open("/backend.Backend/Predict", headers)
-            raw.send(stream, frame(PREDICT_REQUEST), ends=True)
-            answer = raw.read(stream)
-            assert answer.has_failed or answer.status() == 0, f"grpc-timeout {value!r}: {answer}"
+#: Header fields that grpcio cannot read. It remembers such a field in the connection's HPACK table and then refuses
+#: every later stream that refers to it, so a field that is passed on to a shared connection hurts other callers.
+POISON = [
+    *(("grpc-timeout", value) for value in ("", "5", "S", "-1S", "99999999999S", "1x", "1 S")),
+    ("grpc-encoding", "no-such-coding"),
+    ("grpc-accept-encoding", "\x7f"),
+    ("te", "nothing"),
+    ("content-type", "application/grpc+???"),
+    ("x-odd-bin", "!!! no base64 !!!"),
+    ("grpc-previous-rpc-attempts", "many"),
+]
+
+
+def test_a_callers_unreadable_header_fails_its_own_call_at_most(own_fleet):
+    fleet = own_fleet(2, "--policy", "round_robin")
+    for name, value in POISON:
+        usual = [("content-type", "application/grpc"), ("te", "trailers")]
+        for _ in range(4):
+            with RawConnection(fleet.address) as raw:
+                headers = [pair for pair in usual if pair[0] != name] + [(name, value)]
+                stream = raw.open("/backend.Backend/Predict", headers)
+                raw.send(stream, frame(PREDICT_REQUEST), ends=True)
+                answer = raw.read(stream)
+                assert answer.has_failed or answer.status() == 0, f"{name}: {value!r}: {answer}"
+        with fleet.client() as client:
+            for number in range(20):
+                after = client.predict(f"{number}", [("x-odd-bin", b"odd")])
+                assert after.ok, f"after {name}: {value!r}: {after.code.name}: {after.details}"
 
 
 def test_a_deadline_is_kept_by_the_program_when_the_caller_does_not(fleet, bystander):

@@ -1,6 +1,7 @@
 """Where calls go: conversations return home, everything else is spread."""
 
 import collections
+import random
 
 import pytest
 
@@ -26,10 +27,12 @@ def test_a_conversation_stays_with_the_worker_that_remembers_it(own_fleet, path)
     fleet = own_fleet(3, "--policy", "prefix_cache")
     homes = {}
     with fleet.client() as client:
-        conversations = [conversation(number, turns=5) for number in range(9)]
+        conversations = [conversation(number, turns=5) for number in range(10)]
         for turn in range(5):
-            for number, prompts in enumerate(conversations):
-                answer = client.call(path, prompt(prompts[turn]))
+            # Another order every turn: taking turns would otherwise look like memory.
+            order = random.Random(turn).sample(range(10), 10)
+            for number in order:
+                answer = client.call(path, prompt(conversations[number][turn]))
                 assert answer.ok, answer.details
                 home = homes.setdefault(number, answer.worker)
                 assert answer.worker == home, f"conversation {number} left home at turn {turn}"
@@ -72,7 +75,8 @@ def test_an_unbalanced_home_does_not_hold_back_a_burst(own_fleet):
     with fleet.client() as client:
         same = WORDS * 60
         assert client.predict(same).ok
-        calls = [client.start(PREDICT_STREAM, prompt(same), script(messages=10_000, interval_s=0.05)) for _ in range(30)]
+        slow = script(messages=10_000, interval_s=0.05)
+        calls = [client.start(PREDICT_STREAM, prompt(same), slow) for _ in range(30)]
         served = collections.Counter(call.headers()["x-worker"] for call in calls)
         for call in calls:
             call.cancel()

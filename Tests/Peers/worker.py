@@ -4,6 +4,7 @@
 
 prints `worker grpc=127.0.0.1:PORT`. It serves `backend.Backend` from the descriptor of proto/, the service
 `test.Echo` with raw bytes, which no proxy has heard of, and `test.Control`, which tells a test what the worker saw.
+It refuses to load a model named `missing`.
 
 What a call does is said by the metadata `x-script`, a JSON object:
 
@@ -279,9 +280,8 @@ class Worker(grpc.GenericRpcHandler):
         memory.loading += 1
         try:
             await asyncio.sleep(self.load_delay)
-            await call.begin()
-            if "status" in call.script:
-                await call.finish()
+            if text(request.Model) == "missing":
+                await call.context.abort(grpc.StatusCode.INTERNAL, "Failed to load model: no file")
             memory.model = text(request.Model)
         finally:
             memory.loading -= 1

@@ -45,7 +45,8 @@ package enum GRPCFrameProblem: Error, Sendable, Equatable {
 package enum GRPCFrame {
     /// The first message in `bytes`, a whole stream's body. Nil when there is none, it is cut short, or compressed.
     package static func firstMessage(of bytes: [UInt8]) -> [UInt8]? {
-        guard let prefix = try? bytes.withRawSpan({ (span) throws(GRPCFrameProblem) in try GRPCFramePrefix(span) }), !prefix.isCompressed,
+        guard let prefix = try? bytes.withRawSpan({ (span) throws(GRPCFrameProblem) in try GRPCFramePrefix(span) }),
+            !prefix.isCompressed,
             bytes.count - GRPCFramePrefix.byteCount >= Int(prefix.length)
         else { return nil }
         return Array(bytes[GRPCFramePrefix.byteCount..<GRPCFramePrefix.byteCount + Int(prefix.length)])

@@ -11,6 +11,15 @@ internal import CNghttp2
         let value: OpaquePointer
         let token: HeaderToken
         let sensitive: Bool
+
+        /// Every caller sends this header, and with few values: worth a place in an HPACK table.
+        var isOrdinary: Bool {
+            switch self.token {
+            case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
+            case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain: false
+            }
+        }
     }
 
     private(set) var fields = ContiguousArray<Field>()

@@ -31,15 +31,17 @@ internal import Glibc
         self.offsets.removeAll(keepingCapacity: true)
     }
 
-    /// Adds every header of a received block, in order, except those with one of two names.
+    /// Adds every header of a received block, in order, except those called `dropped`.
     /// The block must stay as it is until the frame has been sent, which its stream takes care of.
-    package func append(_ block: HeaderBlock, except dropped: HeaderToken? = nil, _ alsoDropped: HeaderToken? = nil) {
-        for field in block.fields where field.token == .other || (field.token != dropped && field.token != alsoDropped)
-        {
+    /// - Parameter isolated: headers that callers make up are kept out of the connection's HPACK table (RFC 7541 §6.2.3).
+    ///   A worker on grpcio remembers an entry that it cannot read, and then refuses every stream that refers to it: on
+    ///   a connection that callers share, one caller's bad header would fail the others.
+    package func append(_ block: HeaderBlock, except dropped: HeaderToken? = nil, isolated: Bool = false) {
+        for field in block.fields where field.token == .other || field.token != dropped {
             let name = unsafe HeaderBlock.bytes(of: field.name)
             let value = unsafe HeaderBlock.bytes(of: field.value)
             var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
-            if field.sensitive { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
+            if field.sensitive || (isolated && !field.isOrdinary) { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
             unsafe self.push(
                 nghttp2_nv(
                     name: UnsafeMutablePointer(mutating: name.baseAddress),
@@ -55,6 +57,11 @@ internal import Glibc
                 value: UnsafeMutablePointer(mutating: value.utf8Start),
                 namelen: name.utf8CodeUnitCount, valuelen: value.utf8CodeUnitCount,
                 flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)))
+    }
+
+    /// Adds a header with a value that changes from stream to stream, and so is kept out of the HPACK table.
+    package func append(unindexed name: StaticString, _ value: [UInt8]) {
+        unsafe value.withUnsafeBytes { unsafe self.copy(name, $0, flags: UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)) }
     }
 
     package func append(_ name: StaticString, _ value: RawSpan) {
@@ -93,7 +100,7 @@ internal import Glibc
         return unsafe body(UnsafePointer(self.vectors), self.count)
     }
 
-    private func copy(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+    private func copy(_ name: StaticString, _ value: UnsafeRawBufferPointer, flags: UInt8 = 0) {
         let start = self.textCount
         unsafe self.copyText(value)
         self.offsets.append((vector: self.count, name: -1, value: start))
@@ -101,7 +108,7 @@ internal import Glibc
             nghttp2_nv(
                 name: UnsafeMutablePointer(mutating: name.utf8Start), value: nil,
                 namelen: name.utf8CodeUnitCount, valuelen: value.count,
-                flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue)))
+                flags: flags | UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue)))
     }
 
     private func copyText(_ bytes: UnsafeRawBufferPointer) {

@@ -10,6 +10,7 @@ package enum HeaderToken: UInt8, Sendable {
     case status
     case contentType
     case te
+    case userAgent
     case grpcTimeout
     case grpcStatus
     case grpcMessage
@@ -28,7 +29,8 @@ package enum HeaderToken: UInt8, Sendable {
             } else {
                 unsafe equal(name, ":status") ? .status : .other
             }
-        case 10: unsafe equal(name, ":authority") ? .authority : .other
+        case 10:
+            unsafe equal(name, ":authority") ? .authority : unsafe equal(name, "user-agent") ? .userAgent : .other
         case 11: unsafe equal(name, "grpc-status") ? .grpcStatus : .other
         case 12:
             if unsafe equal(name, "content-type") {
