@@ -1,5 +1,5 @@
 import Connection
-package import Transport
+import Transport
 import Wire
 
 /// The embedded worker on its one loop: its connections, the streams whose calls are open, and the model that answers

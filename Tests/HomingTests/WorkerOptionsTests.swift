@@ -1,6 +1,7 @@
 import ArgumentParser
 import DemoWorker
 import Foundation
+import Logging
 import Testing
 import Transport
 
@@ -38,9 +39,9 @@ struct WorkerOptionsTests {
 
     @Test(arguments: [
         (["--listen", "h"], "write host:port"), (["--slots", "0"], "--slots is a whole number, 1 to"),
-        (["--prefill-tokens-per-s", "-1"], "--prefill-tokens-per-s is a number"),
+        (["--prefill-tokens-per-s=-1"], "--prefill-tokens-per-s is a number"),
         (["--decode-tokens-per-s", "nan"], "--decode-tokens-per-s is a number"),
-        (["--cache-tokens", "-1"], "--cache-tokens"), (["--context-tokens", "0"], "--context-tokens"),
+        (["--cache-tokens=-1"], "--cache-tokens is a whole number, 0"), (["--context-tokens", "0"], "--context-tokens"),
         (["--load-time-ms", "x"], "--load-time-ms"), (["--model", ""], "--model"),
         (["--log-level", "erorr"], "did you mean error?"),
     ])
