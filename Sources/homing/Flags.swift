@@ -37,4 +37,3 @@ enum Flags {
         throw ValidationError("\(flag) is a number, \(bounds.lowerBound) to \(bounds.upperBound).")
     }
 }
-

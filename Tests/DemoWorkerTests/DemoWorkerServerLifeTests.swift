@@ -78,7 +78,7 @@ struct DemoWorkerServerLifeTests {
     }
 
     @Test func `a worker that stops lets an open call end`() async throws {
-        try await LiveWorker.with { $0.decodeTokensPerSecond = 1_000 } _: { worker in
+        try await LiveWorker.with({ $0.decodeTokensPerSecond = 1_000 }) { worker in
             var said = 0
             var stop: Task<WorkerLoad, Never>?
             for await event in worker.start(.predictStream, SimulatedWorker.options("x", tokens: 40)) {

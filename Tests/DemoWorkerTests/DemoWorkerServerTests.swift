@@ -10,7 +10,7 @@ struct DemoWorkerServerTests {
     private static let prompt = SimulatedWorker.options("Where does the bird live?", tokens: 5)
 
     @Test func `Health is OK, also without a model`() async throws {
-        try await LiveWorker.with { $0.model = nil } _: { worker in
+        try await LiveWorker.with({ $0.model = nil }) { worker in
             let answer = await worker.run(.health, HealthMessage())
             #expect(answer.replies == [.healthy] && answer.code == .ok)
             #expect(answer.header("content-type") == "application/grpc")
@@ -44,7 +44,7 @@ struct DemoWorkerServerTests {
     }
 
     @Test func `without a model a call fails by header list alone, until LoadModel`() async throws {
-        try await LiveWorker.with { $0.model = nil } _: { worker in
+        try await LiveWorker.with({ $0.model = nil }) { worker in
             let early = await worker.run(.predictStream, Self.prompt)
             #expect(early.status == GRPCStatus(.failedPrecondition, "Model not loaded"))
             #expect(early.messages.isEmpty && early.header("grpc-status") == "9")
@@ -99,7 +99,7 @@ struct DemoWorkerServerTests {
     }
 
     @Test func `a message of more than 50 MiB is refused while it comes, one of 5 MiB is served`() async throws {
-        try await LiveWorker.with { $0.contextTokens = 100_000_000 } _: { worker in
+        try await LiveWorker.with({ $0.contextTokens = 100_000_000 }) { worker in
             var options = Self.prompt
             options.prompt = [UInt8](repeating: 0x61, count: 5 * 1024 * 1024)
             let large = await worker.run(.predict, options)
@@ -111,7 +111,7 @@ struct DemoWorkerServerTests {
     }
 
     @Test func `a token that is asked for must come with every call, letter by letter`() async throws {
-        try await LiveWorker.with { $0.authToken = "Secret" } _: { worker in
+        try await LiveWorker.with({ $0.authToken = "Secret" }) { worker in
             for wrong in [nil, "Bearer secret", "Secret", "bearer Secret", "Bearer Secrets"] {
                 var request = DirectCall.Request(.health, message: [])
                 if let wrong { request.metadata = [("authorization", wrong)] }
@@ -124,7 +124,7 @@ struct DemoWorkerServerTests {
     }
 
     @Test func `forty callers at once each get their own answer`() async throws {
-        try await LiveWorker.with { $0.slots = 3 } _: { worker in
+        try await LiveWorker.with({ $0.slots = 3 }) { worker in
             await withTaskGroup(of: Void.self) { tasks in
                 for number in 0..<40 {
                     tasks.addTask {

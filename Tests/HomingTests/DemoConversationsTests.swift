@@ -18,7 +18,10 @@ struct DemoConversationsTests {
         let conversation = DemoConversations().conversations[1]
         let answers = (0..<3).map { Array("answer \($0)".utf8) }
         let third = conversation.messages(turn: 2, answers: answers)
-        #expect(third.map { String(decoding: $0.role, as: UTF8.self) } == ["system", "user", "assistant", "user", "assistant", "user"])
+        #expect(
+            third.map { String(decoding: $0.role, as: UTF8.self) } == [
+                "system", "user", "assistant", "user", "assistant", "user",
+            ])
         let second = conversation.messages(turn: 1, answers: answers)
         #expect(Array(third.prefix(second.count)) == second)
         #expect(third[2].content == answers[0] && third[4].content == answers[1])

@@ -35,11 +35,13 @@ struct PredictFlagsTests {
         #expect(try PredictFlags.parse(["x"]).message(stdin: { bytes }).messages[0].content == [0x78])
     }
 
-    @Test(arguments: [
-        ([], "<text>"), (["--address", "h", "x"], "write host:port"), (["--tokens", "0", "x"], "--tokens is a whole"),
-        (["--tokens", "2147483648", "x"], "--tokens is a whole"), (["--timeout-ms", "-1", "x"], "--timeout-ms"),
-        (["a", "b"], "b"),
-    ] as [([String], String)])
+    @Test(
+        arguments: [
+            ([], "<text>"), (["--address", "h", "x"], "write host:port"),
+            (["--tokens", "0", "x"], "--tokens is a whole"),
+            (["--tokens", "2147483648", "x"], "--tokens is a whole"), (["--timeout-ms", "-1", "x"], "--timeout-ms"),
+            (["a", "b"], "b"),
+        ] as [([String], String)])
     func `a flag that is wrong says what would be right`(arguments: [String], text: String) {
         do {
             _ = try PredictFlags.parse(arguments)
@@ -90,7 +92,8 @@ struct PredictReportTests {
 
     @Test func `a pick without a hint has no matched share`() throws {
         let explanation = try #require(
-            PredictRun.Explanation([(name: "x-homing-replica", value: "w:1"), (name: "x-homing-reason", value: "cold")]))
+            PredictRun.Explanation([(name: "x-homing-replica", value: "w:1"), (name: "x-homing-reason", value: "cold")])
+        )
         #expect(explanation.matchedShare == nil && explanation.retries == 0 && explanation.reason == "cold")
     }
 
@@ -107,11 +110,12 @@ struct PredictReportTests {
         #expect(fields["status_text"] == nil && fields["address"] as? String == "h:1")
     }
 
-    @Test(arguments: [
-        (.status(GRPCStatus(.ok, "")), nil), (.status(GRPCStatus(.notFound, "no")), 1),
-        (.failed(.connectFailed(.refused)), 69), (.failed(.connectionLost), 1), (.failed(.timedOut), 1),
-        (.failed(.notGRPC(httpStatus: "404")), 1),
-    ] as [(DirectCall.End, Int32?)])
+    @Test(
+        arguments: [
+            (.status(GRPCStatus(.ok, "")), nil), (.status(GRPCStatus(.notFound, "no")), 1),
+            (.failed(.connectFailed(.refused)), 69), (.failed(.connectionLost), 1), (.failed(.timedOut), 1),
+            (.failed(.notGRPC(httpStatus: "404")), 1),
+        ] as [(DirectCall.End, Int32?)])
     func `the exit code says whether there was an answer, and a peer`(end: DirectCall.End, code: Int32?) {
         let report = PredictReport(Self.outcome(end, headers: []), address: Self.address)
         var thrown: Int32?

@@ -41,7 +41,8 @@ struct WorkerOptionsTests {
         (["--listen", "h"], "write host:port"), (["--slots", "0"], "--slots is a whole number, 1 to"),
         (["--prefill-tokens-per-s=-1"], "--prefill-tokens-per-s is a number"),
         (["--decode-tokens-per-s", "nan"], "--decode-tokens-per-s is a number"),
-        (["--cache-tokens=-1"], "--cache-tokens is a whole number, 0"), (["--context-tokens", "0"], "--context-tokens"),
+        (["--cache-tokens=-1"], "--cache-tokens is a whole number, 0"),
+        (["--context-tokens", "0"], "--context-tokens"),
         (["--load-time-ms", "x"], "--load-time-ms"), (["--model", ""], "--model"),
         (["--log-level", "erorr"], "did you mean error?"),
     ])
