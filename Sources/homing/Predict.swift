@@ -30,7 +30,11 @@ struct Predict: AsyncParsableCommand {
         request.timeoutMs = self.options.timeoutMs
         let outcome = try await PredictRun.run(request, at: self.options.address, on: group.loops[0]) { text in
             guard !self.options.json else { return }
-            try FileHandle.standardOutput.write(contentsOf: Data(text))
+            do {
+                try FileHandle.standardOutput.write(contentsOf: Data(text))
+            } catch {
+                throw ExitReason.failed("the answer cannot be written to stdout")
+            }
         }
         await group.shutdown()
         let report = PredictReport(outcome, address: self.options.address)

@@ -6,7 +6,8 @@ import Wire
 /// The flags of `homing predict`.
 struct PredictFlags: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Where homing, or a worker, listens.", valueName: "address"), transform: Flags.endpoint)
+        help: ArgumentHelp("Where homing, or a worker, listens. Default: 127.0.0.1:50051.", valueName: "address"),
+        transform: Flags.endpoint)
     var address = Endpoint(.host("127.0.0.1", port: 50_051))
 
     @Option(help: ArgumentHelp("The model that is meant. Default: whichever is served.", valueName: "name"))

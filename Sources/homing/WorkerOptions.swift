@@ -10,7 +10,8 @@ struct WorkerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where it serves: host:port, [v6]:port or unix:/path. Port 0 takes any free one.", valueName: "address"),
+            "Where it serves: host:port, [v6]:port or unix:/path. Port 0 takes any free one.",
+            discussion: "Default: 127.0.0.1:50052.", valueName: "address"),
         transform: Flags.endpoint)
     var listen = WorkerOptions.defaults.listen
 
@@ -59,7 +60,7 @@ struct WorkerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The least important log messages that are written: \(Flags.names(Logger.Level.self)).",
-            valueName: "level"),
+            discussion: "Default: info.", valueName: "level"),
         transform: { try Flags.name($0) })
     var logLevel = Logger.Level.info
 
