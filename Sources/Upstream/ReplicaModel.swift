@@ -15,6 +15,15 @@ package enum ReplicaModel: Sendable, Equatable {
     /// It said that it has no model, or a load failed.
     case missing
 
+    /// Whether the change from `before` to this means an empty KV cache: no model any more, or a newly loaded one.
+    func hasLostCache(since before: ReplicaModel) -> Bool {
+        switch self {
+        case .missing: before != .missing
+        case .loaded: before == .loading
+        case .unasked, .loading, .unchecked: false
+        }
+    }
+
     /// The name that the admin pages use.
     package var name: String {
         switch self {
