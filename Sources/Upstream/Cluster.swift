@@ -105,7 +105,7 @@ package final class Cluster: Sendable {
         self.state.withLock { state in
             let reachable = state.entries.filter { $0.health.standing != .unreachable }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }
-            if reachable.contains(where: { $0.model == .missing || $0.model == .unchecked }) { return .notLoaded }
+            if reachable.contains(where: { $0.model == .missing || $0.model == .restarted }) { return .notLoaded }
             return .unreachable
         }
     }
@@ -122,8 +122,7 @@ package final class Cluster: Sendable {
             case .connectionLost: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
-            // A process that went away takes its model with it; one that only lost a connection has to be asked.
-            if case .loaded = entry.model { entry.model = .unchecked }
+            entry.model.lost(refused: failure == .connectFailed(.refused))
         }
         self.log.info(
             "connection evicted",
@@ -141,7 +140,9 @@ package final class Cluster: Sendable {
             switch outcome {
             case .alive: entry.health.probeAnswered()
             case .busy: entry.health.probeTimedOut()
-            case .unreachable(let refused): entry.health.probeFailed(refused: refused)
+            case .unreachable(let refused):
+                entry.health.probeFailed(refused: refused)
+                entry.model.lost(refused: refused)
             }
         }
     }
@@ -283,9 +284,8 @@ extension Cluster.Entry {
         }
         switch self.model {
         case .loading: return .loading
-        case .missing: return .notLoaded
-        // Reachable again, but nobody has asked for its model yet: no traffic before that.
-        case .unchecked: return self.health.standing == .available ? .notLoaded : .suspect
+        case .missing, .restarted: return .notLoaded
+        case .unchecked: return .suspect
         case .unasked, .loaded: ()
         }
         switch self.health.standing {

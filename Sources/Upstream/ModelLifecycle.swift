@@ -91,13 +91,13 @@ package actor ModelLifecycle {
         guard self.cluster.health(of: replica) == .available else { return }
         switch self.cluster.model(of: replica) {
         case .unasked, .loading, .loaded: return
-        case .unchecked, .missing: ()
+        case .unchecked, .restarted, .missing: ()
         }
         guard let options = self.remembered else {
             self.cluster.setModel(of: replica, .unasked, why: "no model was asked for")
             return
         }
-        if self.cluster.model(of: replica) == .unchecked {
+        if self.cluster.model(of: replica) != .missing {
             switch await self.ask(replica, options) {
             case .holdsModel:
                 self.cluster.setModel(of: replica, .loaded(options.digest), why: "still holds its model")
@@ -105,7 +105,7 @@ package actor ModelLifecycle {
             case .noAnswer: return
             case .holdsAnother:
                 // The port belongs to another model's worker now: loading ours there would take that one away.
-                self.cluster.setModel(of: replica, .unchecked, why: "model identity mismatch")
+                self.cluster.setModel(of: replica, .restarted, why: "model identity mismatch")
                 return
             case .lacksModel: self.cluster.setModel(of: replica, .missing, why: "model not loaded")
             }

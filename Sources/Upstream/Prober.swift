@@ -33,7 +33,8 @@ package struct Prober: Sendable {
             let began = Loop.now
             await self.probe(replica)
             await self.models.restore(replica)
-            let pause = self.pause(before: self.cluster.health(of: replica))
+            let needsCare = self.cluster.model(of: replica).needsCare
+            let pause = self.pause(before: needsCare ? .suspect : self.cluster.health(of: replica))
             let timer = Task {
                 try await Task.sleep(nanoseconds: pause)
                 continuation.yield()

@@ -63,7 +63,7 @@ import Wire
         cluster.probed(replica, .alive, latencyNs: 1)
         for (model, expected, shortage) in [
             (ReplicaModel.loading, Availability.loading, Cluster.Shortage.loading), (.missing, .notLoaded, .notLoaded),
-            (.unchecked, .notLoaded, .notLoaded), (.loaded(1), .available, .unreachable),
+            (.restarted, .notLoaded, .notLoaded), (.unchecked, .suspect, .unreachable), (.loaded(1), .available, .unreachable),
             (.unasked, .available, .unreachable),
         ] {
             cluster.setModel(of: replica, model, why: "test")
@@ -73,7 +73,9 @@ import Wire
         cluster.connectionEvicted(replica, .connectionLost)
         #expect(cluster.model(of: replica) == .unchecked && self.availability(cluster, 0) == .suspect)
         cluster.probed(replica, .unreachable(refused: true), latencyNs: 1)
-        #expect(self.availability(cluster, 0) == .unreachable)
+        #expect(cluster.model(of: replica) == .restarted && self.availability(cluster, 0) == .unreachable)
+        cluster.probed(replica, .alive, latencyNs: 1)
+        #expect(self.availability(cluster, 0) == .notLoaded, "another process, which has to be asked first")
     }
 
     @Test func `"Model not loaded" takes a replica out only when its options are remembered`() {
