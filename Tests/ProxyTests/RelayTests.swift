@@ -132,10 +132,10 @@ import Wire
             let call = await caller.start("/backend.Backend/PredictStream", reads: false)
             await call.send(Fleet.predictBody("a"))
             await call.end()
-            // Its own window at the caller's, one window of the replica's side in the proxy, the rest at the worker.
+            // One window at the caller's, what is left of the replica's in the proxy, the rest at the worker.
             try await until("the windows are full") {
                 let heard = await call.soFar().body.count
-                return heard == 64 * 1024 && fleet.bufferedBytes >= 256 * 1024
+                return heard == 64 * 1024 && fleet.bufferedBytes == 192 * 1024
             }
             // Another call on the same connection is not held up.
             let other = try await caller.call("/backend.Backend/Health", GRPCFrame.framed([]))

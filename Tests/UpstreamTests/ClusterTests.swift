@@ -42,7 +42,7 @@ import Wire
         cluster.connectionEvicted(replica, .connectFailed(.refused))
         #expect(self.availability(cluster, 0) == .unreachable && !cluster.isUsable)
         #expect(cluster.shortage() == .unreachable)
-        #expect(cluster.pick(Self.empty, excluding: [], at: 1) == nil)
+        #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now) == nil)
         cluster.probed(replica, .busy, latencyNs: 1)
         #expect(self.availability(cluster, 0) == .unreachable)
         cluster.probed(replica, .alive, latencyNs: 1)
@@ -111,11 +111,11 @@ import Wire
         ] as [((Cluster, Replica) -> Void, Bool)] {
             let cluster = Self.cluster(replicas: 1)
             cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
-            let decision = cluster.pick(Self.chain(String(repeating: "x", count: 600)), excluding: [], at: 1)?.1
+            let decision = cluster.pick(Self.chain(String(repeating: "x", count: 600)), excluding: [], at: Loop.now)?.1
             cluster.release(decision!.lease, .answered)
-            #expect(cluster.indexedBlocks == 3)
+            #expect(cluster.rows()[0].cachedBlocks == 3)
             lose(cluster, cluster.replicas[0])
-            #expect((cluster.indexedBlocks == 3) == isKept)
+            #expect((cluster.rows()[0].cachedBlocks == 3) == isKept)
         }
     }
 
@@ -124,7 +124,7 @@ import Wire
         for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
         var picked: [(Replica, PickDecision)] = []
         for number in 1...9 {
-            picked.append(try #require(cluster.pick(Self.empty, excluding: [], at: 1)))
+            picked.append(try #require(cluster.pick(Self.empty, excluding: [], at: Loop.now)))
             #expect(cluster.totalInFlight == number)
         }
         #expect(cluster.replicas.map { cluster.inFlight(of: $0) } == [3, 3, 3])
@@ -138,20 +138,20 @@ import Wire
         for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
         var tried: [ReplicaID] = []
         for _ in 0..<3 {
-            let (replica, decision) = try #require(cluster.pick(Self.empty, excluding: tried, at: 1))
+            let (replica, decision) = try #require(cluster.pick(Self.empty, excluding: tried, at: Loop.now))
             #expect(!tried.contains(replica.id))
             tried.append(replica.id)
             cluster.release(decision.lease, .failed(.refused))
         }
-        #expect(cluster.pick(Self.empty, excluding: tried, at: 1) == nil)
+        #expect(cluster.pick(Self.empty, excluding: tried, at: Loop.now) == nil)
     }
 
     @Test func `suspects get streams only when nobody is known to answer`() throws {
         let cluster = Self.cluster()
         cluster.probed(cluster.replicas[1], .alive, latencyNs: 1)
-        for _ in 0..<4 { #expect(cluster.pick(Self.empty, excluding: [], at: 1)?.0.id == cluster.replicas[1].id) }
+        for _ in 0..<4 { #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now)?.0.id == cluster.replicas[1].id) }
         cluster.connectionEvicted(cluster.replicas[1], .connectFailed(.refused))
-        #expect(cluster.pick(Self.empty, excluding: [], at: 1)?.0.id == cluster.replicas[0].id)
+        #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now)?.0.id == cluster.replicas[0].id)
     }
 
     @Test func `a replica that is lost wakes its prober`() async {

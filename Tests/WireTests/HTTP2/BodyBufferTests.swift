@@ -49,7 +49,7 @@ import Testing
                     #expect(seen == Array(model.unframed.prefix(count)))
                     if model.keeps { model.framed += seen }
                     model.unframed.removeFirst(count)
-                case 15, 16 where model.keeps:
+                case 15 where model.keeps, 16 where model.keeps:
                     #expect(buffer.rewind() == model.framed.count)
                     model.unframed = model.framed + model.unframed
                     model.framed = []

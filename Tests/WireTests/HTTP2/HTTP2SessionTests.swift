@@ -145,10 +145,11 @@ import Wire
         #expect(request.events == ["headers, ended", "closed"] && request.headers.string(.grpcStatus) == "9")
     }
 
-    @Test func `hundreds of headers and values of 20 KB pass`() throws {
-        let pair = SessionPair { $0.maxHeaderListBytes = 512 * 1024 }
-        let many = (0..<600).map { (name: "x-\($0)", value: String(repeating: "v", count: $0 % 50)) }
-        let large = (0..<10).map { (name: "l-\($0)", value: String(repeating: "\($0)", count: 20_000)) }
+    @Test(arguments: [(600, 1), (0, 3), (300, 2)])
+    func `hundreds of headers and values of 20 KB pass`(small: Int, large: Int) throws {
+        let pair = SessionPair()
+        let many = (0..<small).map { (name: "x-\($0)", value: String(repeating: "v", count: $0 % 50)) }
+        let large = (0..<large).map { (name: "l-\($0)", value: String(repeating: "\($0)", count: 20_000)) }
         let request = pair.request(fields: many + large, ended: true)
         pair.exchange()
         let arrived = try #require(pair.server.streams.first)
@@ -156,6 +157,18 @@ import Wire
         pair.respond(arrived, fields: large + many, ended: true)
         pair.exchange()
         #expect(request.headers.strings.dropFirst().map { "\($0)" } == (large + many).map { "\($0)" })
+    }
+
+    @Test func `a request that is too large to send is closed, and others go on`() throws {
+        let pair = SessionPair()
+        let large = (0..<4).map { (name: "l-\($0)", value: String(repeating: "\($0)", count: 20_000)) }
+        let request = pair.request(fields: large, ended: true)
+        let other = pair.request(ended: true)
+        pair.exchange()
+        #expect(request.closure == .reset(.refusedStream) && pair.server.streams.count == 1)
+        pair.respond(try #require(pair.server.streams.first), ended: true)
+        pair.exchange()
+        #expect(other.closure == .completed)
     }
 
     @Test func `a header list that is too large ends its stream and no other`() throws {
