@@ -12,9 +12,6 @@ package final class Listener: Sendable {
     private let channel: any Channel
     private let file: UnixSocketFile?
 
-    /// How long a peer may take for its TLS handshake.
-    private static let handshakeLimit = TimeAmount.seconds(10)
-
     private init(endpoint: Endpoint, channel: any Channel, file: UnixSocketFile?) {
         self.endpoint = endpoint
         self.channel = channel
@@ -43,8 +40,7 @@ package final class Listener: Sendable {
                     handler.own(link)
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.serverHandler()) }
-                    try pipeline.addHandler(
-                        LinkChannelHandler(link, handshakeLimit: tls == nil ? nil : Self.handshakeLimit))
+                    try pipeline.addHandler(LinkChannelHandler(link, handshakeLimit: tls?.serverHandshakeLimit))
                 }
             }
         switch endpoint.kind {

@@ -3,9 +3,13 @@
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 
 import grpc
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 
 from certificates import Authority, Identity
@@ -223,11 +227,62 @@ def test_garbage_and_half_handshakes_harm_nobody(served, authority):
         assert conversation.outcome().ok
 
 
+def test_a_caller_that_never_finishes_its_handshake_is_sent_away(served, authority):
+    fleet = served(handshake_timeout_ms=200)
+    with open_socket(fleet.address) as silent, Client(fleet.address, credentials=credentials(authority)) as client:
+        assert silent.recv(100) == b""
+        assert failures(fleet, "timeout") == 1
+        assert client.predict("x").ok
+
+
+def test_sigterm_drains_tls_connections_too(served, authority):
+    fleet = served()
+    with (
+        Client(fleet.address, credentials=credentials(authority)) as client,
+        Client(fleet.address, credentials=credentials(authority)) as idle,
+        open_socket(fleet.address),
+    ):
+        assert idle.predict("x").ok
+        conversation = Conversation(client, BIDI)
+        assert conversation.ping(b"before") == b"before"
+        fleet.homing.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: any("draining" in line for line in fleet.homing.stderr), "it drains")
+        assert conversation.ping(b"after") == b"after"
+        conversation.close_half()
+        assert conversation.outcome().ok
+        assert fleet.homing.process.wait(10) == 0
+
+
 def test_flags_alone_make_tls(own_fleet, authority):
     identity = authority.issue("server", *LOCAL)
     fleet = own_fleet(1, "--tls-certificate", str(identity.certificate), "--tls-key", str(identity.key))
     with Client(fleet.address, credentials=credentials(authority)) as client:
         assert client.predict("x").ok
+
+
+def test_homing_predict_speaks_tls_and_brings_a_token(configured, authority, tmp_path):
+    (tmp_path / "token").write_text("a-token\n")
+    workers = started(1)
+    identity = authority.issue("server", "the-server.internal")
+    tls = files(identity) | {"client_ca_file": str(authority.file)}
+    auth = {"tokens": [{"token_file": str(tmp_path / "token")}]}
+    fleet = configured({"listeners": [listening(tls, auth=auth)], "clusters": [cluster(workers)]}, workers)
+    own = authority.issue("caller")
+
+    def predict(*arguments) -> subprocess.CompletedProcess:
+        command = [program(), "predict", "--address", fleet.address, *map(str, arguments), "hello"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    known = ["--tls-ca", authority.file, "--tls-server-name", "the-server.internal"]
+    proof = ["--tls-certificate", own.certificate, "--tls-key", own.key, "--token-file", tmp_path / "token"]
+    done = predict(*known, *proof)
+    assert done.returncode == 0 and workers[0].address in done.stdout + done.stderr, done
+    done = predict(*known, *proof[:4])
+    assert done.returncode == 1 and "missing authorization header" in done.stderr, done
+    done = predict("--tls-ca", authority.file, *proof)
+    assert done.returncode == 69 and "certificate" in done.stderr, done
+    done = predict("--tls-ca", tmp_path / "none", *proof)
+    assert done.returncode == 64 and str(tmp_path / "none") in done.stderr, done
 
 
 # MARK: - Callers with certificates
@@ -343,49 +398,92 @@ def test_a_replica_in_cleartext_gets_no_calls_over_tls(configured, authority):
     expect_unreachable(fleet, "tls_not_tls")
 
 
-def test_a_replica_without_h2_gets_no_calls(configured, authority, own_fleet):
-    """A TLS server that agrees to no protocol at all."""
-    identity = authority.issue("worker", *LOCAL)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(identity.certificate, identity.key)
-    listener = socket.create_server(("127.0.0.1", 0))
-    stopped = threading.Event()
+class TLSServer:
+    """A TLS server on a thread, for what grpcio would not do: `serve` gets each connection, past its handshake."""
 
-    def serve():
-        while not stopped.is_set():
+    def __init__(self, identity: Identity, serve, *protocols: str):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(identity.certificate, identity.key)
+        if protocols:
+            self.context.set_alpn_protocols(list(protocols))
+        self.serve = serve
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
             try:
-                connection, _ = listener.accept()
-                with connection, context.wrap_socket(connection, server_side=True) as secure:
-                    secure.recv(1)
+                connection, _ = self.listener.accept()
             except OSError:
-                pass
+                return
+            threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        address = "127.0.0.1:%d" % listener.getsockname()[1]
-        configuration = {
-            "listeners": [listening()],
-            "clusters": [
-                {
-                    "name": "main",
-                    "replicas": [address],
-                    "probe": {"retry_ms": 50},
-                    "tls": {"ca_file": str(authority.file)},
-                }
-            ],
-        }
-        fleet = configured(configuration, [], awaits_probes=False)
-        wait_until(
-            lambda: fleet.homing.metrics().sum("homing_evictions_total", cause="tls_no_h2") > 2, "it is counted"
-        )
+    def answer(self, connection: socket.socket):
+        try:
+            with connection, self.context.wrap_socket(connection, server_side=True) as secure:
+                self.serve(secure)
+        except OSError:
+            pass  # The program went away, as it should.
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def in_front_of(configured, address: str, **tls) -> Fleet:
+    """The program before a replica that is no worker process."""
+    replicas = {"replicas": [address], "probe": {"retry_ms": 50}, "connections": {"connect_timeout_ms": 300}}
+    configuration = {"listeners": [listening()], "clusters": [{"name": "main", "tls": tls, **replicas}]}
+    return configured(configuration, [], awaits_probes=False)
+
+
+def test_a_replica_without_h2_gets_no_calls(configured, authority):
+    with TLSServer(authority.issue("worker", *LOCAL), lambda connection: connection.recv(1)) as server:
+        fleet = in_front_of(configured, server.address, ca_file=str(authority.file))
+        evictions = lambda: fleet.homing.metrics().sum("homing_evictions_total", cause="tls_no_h2")
+        wait_until(lambda: evictions() > 2, "it is counted")
         with fleet.client() as client:
             assert client.predict("x").code is grpc.StatusCode.UNAVAILABLE
         assert fleet.homing.terminate() == 0
-    finally:
-        stopped.set()
-        listener.close()
-        thread.join(10)
+
+
+def test_a_replica_that_never_answers_the_handshake_is_given_up(configured, authority):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fleet = in_front_of(configured, "127.0.0.1:%d" % silent.getsockname()[1], ca_file=str(authority.file))
+        evictions = lambda: fleet.homing.metrics().sum("homing_evictions_total", cause="tls_timeout")
+        wait_until(lambda: evictions() > 0, "it is counted")
+        assert fleet.homing.terminate() == 0
+
+
+def test_requests_over_tls_say_https_and_our_own_the_certificates_name(configured, authority):
+    """A caller in cleartext says `:scheme http`; what goes on over TLS does not."""
+    seen: list[dict] = []
+
+    def serve(connection: ssl.SSLSocket):
+        session = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        session.initiate_connection()
+        connection.sendall(session.data_to_send())
+        while data := connection.recv(65_536):
+            for event in session.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    seen.append(dict(event.headers))
+                    answer = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "12")]
+                    session.send_headers(event.stream_id, answer, end_stream=True)
+            connection.sendall(session.data_to_send())
+
+    with TLSServer(authority.issue("worker", "worker.internal"), serve, "h2") as server:
+        tls = {"ca_file": str(authority.file), "server_name": "worker.internal"}
+        fleet = in_front_of(configured, server.address, **tls)
+        fleet.homing.await_probed()
+        with fleet.client([("grpc.default_authority", "the-callers-choice")]) as client:
+            assert client.call(ECHO, b"x").code is grpc.StatusCode.UNIMPLEMENTED
+        assert fleet.homing.terminate() == 0
+    assert {headers[":scheme"] for headers in seen} == {"https"}
+    authorities = {headers[":path"]: headers[":authority"] for headers in seen}
+    assert authorities[HEALTH] == "worker.internal" and authorities[ECHO] == "the-callers-choice"
 
 
 # MARK: - New certificates

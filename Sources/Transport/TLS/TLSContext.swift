@@ -62,6 +62,12 @@ package final class TLSContext: Sendable {
 
     // MARK: For new connections
 
+    /// How long a peer may take that connects to us.
+    var serverHandshakeLimit: TimeAmount? {
+        guard case .server(let settings) = self.side else { return nil }
+        return .milliseconds(Int64(settings.handshakeTimeoutMs))
+    }
+
     func serverHandler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: self.state.withLock { $0.context }) }
 
     /// Throws when the configured name is none that TLS can ask for.

@@ -9,6 +9,8 @@ package struct TLSServerSettings: Sendable, Equatable {
     /// Whether a peer without a certificate is refused; nil means exactly when there is a `clientCAFile`.
     package var requireClientCertificate: Bool?
     package var minimumVersion = TLSVersion.v12
+    /// How long a peer may take for its handshake, in milliseconds. At least 1.
+    package var handshakeTimeoutMs = 10_000
     /// How often the files are looked at, in milliseconds. Zero: never by itself.
     package var reloadIntervalMs = 10_000
 

@@ -25,6 +25,9 @@ extension TLSServerSettings: ConfigSection {
                 + "checks the certificates that callers bring.")
         section.value("minimum_version", &self.minimumVersion, .oneOf, "The oldest version of TLS that is spoken.")
         section.value(
+            "handshake_timeout_ms", &self.handshakeTimeoutMs, .int(in: 1...86_400_000),
+            "How long a caller may take for its TLS handshake.")
+        section.value(
             "reload_interval_ms", &self.reloadIntervalMs, .int(in: upToADay),
             "How often the files are looked at for new certificates, which new connections then get. 0 means on "
                 + "SIGHUP only.")
