@@ -31,7 +31,8 @@ struct Certificates: Sendable {
         self.clusters = try settings.clusters.map { cluster in
             guard let tls = cluster.tls else { return nil }
             let context = try TLSContext(client: tls)
-            watched.append(Watched(owner: "cluster \(cluster.name)", context: context, intervalMs: tls.reloadIntervalMs))
+            watched.append(
+                Watched(owner: "cluster \(cluster.name)", context: context, intervalMs: tls.reloadIntervalMs))
             return context
         }
         self.watched = watched

@@ -69,7 +69,9 @@ struct IdentityFlags: ParsableArguments {
         } catch {
             throw ValidationError("\(error.text).")
         }
-        guard token.isSendable else { throw ValidationError("A token has visible ASCII characters only, and no spaces.") }
+        guard token.isSendable else {
+            throw ValidationError("A token has visible ASCII characters only, and no spaces.")
+        }
         return token
     }
 

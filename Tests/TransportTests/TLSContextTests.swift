@@ -25,11 +25,12 @@ struct TLSContextTests {
         #expect(context.reload(force: true) == .replaced)
     }
 
-    @Test(arguments: [
-        ("h:1", nil, "h"), ("127.0.0.1:1", nil, nil), ("[::1]:1", nil, nil), ("unix:/s", nil, nil),
-        ("h:1", "other", "other"), ("127.0.0.1:1", "other", "other"), ("unix:/s", "other", "other"),
-        ("h:1", "10.0.0.1", nil),
-    ] as [(String, String?, String?)])
+    @Test(
+        arguments: [
+            ("h:1", nil, "h"), ("127.0.0.1:1", nil, nil), ("[::1]:1", nil, nil), ("unix:/s", nil, nil),
+            ("h:1", "other", "other"), ("127.0.0.1:1", "other", "other"), ("unix:/s", "other", "other"),
+            ("h:1", "10.0.0.1", nil),
+        ] as [(String, String?, String?)])
     func `a peer is asked for by the name that its certificate should hold`(
         address: String, configured: String?, asked: String?
     ) throws {

@@ -1,5 +1,5 @@
 /// A token that one side proves itself with, as `authorization: Bearer TOKEN` carries it. Printed as `<set>` everywhere.
-package struct BearerToken: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct BearerToken: Sendable, Hashable {
     /// Where it came from. This may be shown.
     package enum Origin: Sendable, Hashable {
         /// Name of an environment variable.
@@ -44,7 +44,9 @@ package struct BearerToken: Sendable, Hashable, CustomStringConvertible, CustomD
     package static func hasScheme(_ value: RawSpan) -> Bool {
         value.starts(with: self.scheme) && value.byteCount > self.scheme.utf8CodeUnitCount
     }
+}
 
+extension BearerToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package var description: String { "<set>" }
     package var debugDescription: String { "<set>" }
     package var customMirror: Mirror { Mirror(self, children: []) }
