@@ -1,5 +1,7 @@
 """TLS on either leg: who gets through, who does not, and that nobody else notices."""
 
+import contextlib
+import pathlib
 import signal
 import socket
 import ssl
@@ -10,13 +12,14 @@ import grpc
 import h2.config
 import h2.connection
 import h2.events
+import h2.settings
 import pytest
 
 from certificates import Authority, Identity
 from client import BIDI, ECHO, HEALTH, PREDICT_STREAM, Client, Conversation, prompt, script
 from fleet import Fleet
 from processes import Process, Worker, program, wait_until
-from raw import exchange, open_socket
+from raw import exchange, frame, open_socket
 from stubs import pb
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -121,6 +124,38 @@ def test_a_slow_reader_over_tls_gets_everything(served, authority):
         assert client.predict("meanwhile").ok
         rest = call.outcome()
         assert rest.ok and len(rest.replies) == 99
+
+
+def memory(fleet: Fleet) -> int:
+    """Resident bytes of the program."""
+    for line in pathlib.Path(f"/proc/{fleet.homing.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def test_callers_that_never_read_cost_no_more_than_windows(served, authority):
+    """Bytes wait at the worker, and not in the TLS library, when a caller does not take them off its socket."""
+    fleet = served()
+    with contextlib.ExitStack() as open_connections:
+        before = memory(fleet)
+        for _ in range(10):
+            connection = open_connections.enter_context(handshake(fleet.address, authority, "h2"))
+            session = h2.connection.H2Connection()
+            session.initiate_connection()
+            # All the room that HTTP/2 can give, so that only the socket holds the program back.
+            session.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+            session.increment_flow_control_window(2**31 - 1 - 65_535)
+            usual = [(":method", "POST"), (":scheme", "https"), (":path", PREDICT_STREAM), (":authority", "test")]
+            grpc_headers = [("content-type", "application/grpc"), ("te", "trailers")]
+            session.send_headers(1, usual + grpc_headers + script(messages=100, reply_bytes=1_000_000))
+            session.send_data(1, frame(prompt("x").SerializeToString()), end_stream=True)
+            connection.sendall(session.data_to_send())
+        with Client(fleet.address, credentials=credentials(authority)) as client:
+            for _ in range(100):
+                assert client.predict("x").ok
+        # 1 GB was asked for.
+        assert memory(fleet) - before < 100_000_000
 
 
 def test_a_caller_that_trusts_another_authority_does_not_get_through(served, stranger):
@@ -373,6 +408,13 @@ def test_a_replica_with_an_expired_certificate_gets_no_calls(configured, authori
     workers = tls_workers(authority.issue("worker", *LOCAL, is_expired=True), 1)
     fleet = upstream(configured, workers, awaits_probes=False, ca_file=str(authority.file))
     expect_unreachable(fleet, "tls_certificate")
+
+
+def test_a_replica_that_does_not_accept_our_certificate_gets_no_calls(configured, authority):
+    """In TLS 1.3 the client's side of the handshake is over before the server looks at the client's certificate."""
+    workers = tls_workers(authority.issue("worker", *LOCAL), 1, "--client-ca", str(authority.file))
+    fleet = upstream(configured, workers, awaits_probes=False, ca_file=str(authority.file))
+    expect_unreachable(fleet, "connection_lost")
 
 
 def test_a_replica_of_another_name_gets_no_calls_unless_only_the_chain_counts(configured, authority):
