@@ -2,7 +2,7 @@ package import Telemetry
 package import Upstream
 
 /// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
-package struct ProxyRuntime: Sendable {
+package final class ProxyRuntime: Sendable {
     package let settings: ProxySettings
     package let directory: ClusterDirectory
     /// By position of the cluster in the directory.

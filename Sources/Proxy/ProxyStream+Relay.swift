@@ -115,7 +115,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         guard let session = self.connection?.session, self.isAttached else { return }
         let list = session.newHeaderList()
         list.append(":status", reply.httpStatus)
@@ -152,7 +152,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         self.endBody(trailers: [
             ("grpc-status", reply.status.code.text),
             ("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self)),

@@ -6,6 +6,7 @@ import Routing
 import Testing
 import Upstream
 import Transport
+import Upstream
 
 @testable import homing
 

@@ -169,7 +169,8 @@ final class WorkerStream: HTTP2Stream {
     }
 
     private func answerTrailersOnly(_ code: GRPCStatusCode, _ text: String) {
-        self.submit(ScriptedAnswer(body: []).headers + [("grpc-status", code.text), ("grpc-message", text)], ended: true)
+        self.submit(
+            ScriptedAnswer(body: []).headers + [("grpc-status", code.text), ("grpc-message", text)], ended: true)
     }
 
     private func submit(_ fields: ScriptedAnswer.Fields, ended: Bool = false) {
