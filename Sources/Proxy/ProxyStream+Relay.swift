@@ -110,6 +110,8 @@ extension ProxyStream {
             self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
         else { return false }
         self.retryWhenEnded = .notLoaded
+        // A caller that still speaks would keep this leg open, and wait for ever.
+        if !self.requestHasEnded { self.leg.cancel() }
         return true
     }
 

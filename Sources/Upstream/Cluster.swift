@@ -130,8 +130,9 @@ package final class Cluster: Sendable {
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
         }
-        self.log.info(
-            "connection evicted",
+        // A replica that is out refuses every probe; what changed is said by `update`.
+        self.log.log(
+            level: failure == .connectionLost ? .info : .debug, "connection evicted",
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
                 "detail": "\(failure.detail ?? "")",

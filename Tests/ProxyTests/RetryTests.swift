@@ -116,9 +116,39 @@ import Wire
     }
 
     @Test func `a request that is too large to keep stays with its replica`() async throws {
-        try await Fleet.run(.closesSocket(.beforeHeaders), .healthy, plan: { $0.proxy.maxHeldBytes = 100_000 }) { fleet in
+        try await Fleet.run(.closesSocket(.beforeHeaders), .healthy, plan: { $0.proxy.maxHeldBytes = 100_000 }) {
+            fleet in
             let result = try await fleet.call("Embedding", GRPCFrame.framed([UInt8](repeating: 1, count: 200_000)))
             #expect(result.status == .aborted && fleet[1].calls().isEmpty)
+        }
+    }
+
+    @Test func `bytes that are sent again open the caller's window once`() async throws {
+        let message = GRPCFrame.framed([UInt8](repeating: 1, count: 3 * 1024 * 1024))
+        try await Fleet.run(.closesSocket(.afterBytes(200_000)), .neverReads) { fleet in
+            let call = try await fleet.caller().start("/backend.Backend/Embedding")
+            await call.send(message)
+            try await until("the second worker's window is full") {
+                fleet[1].calls().first?.body.count == 256 * 1024
+            }
+            _ = try await fleet.call("Health", GRPCFrame.framed([]))
+            // What the second worker took, and one window of the proxy's; what the first one took is part of it.
+            let taken = await message.count - call.unsentBytes()
+            #expect(taken <= 2 * 256 * 1024)
+            await call.cancel()
+        }
+    }
+
+    @Test func `a replica without its model is replaced under a caller that still speaks`() async throws {
+        try await Fleet.run(.echoing, .echoing) { fleet in
+            _ = await fleet.models.load(Array(Fleet.loadBody("m").dropFirst(5)))
+            fleet[0].loseModel()
+            let call = try await fleet.caller().start("/backend.Backend/Forward")
+            await call.send(GRPCFrame.framed([1]))
+            try await until("the other one answers") { await call.soFar().body == GRPCFrame.framed([1]) }
+            #expect(fleet[0].calls().count == 1 && fleet[1].calls().count == 1)
+            await call.end()
+            #expect(try await call.result().status == .ok)
         }
     }
 

@@ -32,10 +32,10 @@ import Testing
 
     @Test func `behaves like plain arrays under random operations`() {
         var random = Random("BodyBuffer against arrays")
-        for _ in 0..<50 {
+        for _ in 0..<20 {
             var buffer = BodyBuffer()
             var model = Model()
-            for _ in 0..<300 {
+            for _ in 0..<200 {
                 switch Int.random(in: 0..<20, using: &random) {
                 case 0..<8:
                     let count = Int.random(in: 0...(Bool.random(using: &random) ? 40 : 5_000), using: &random)
