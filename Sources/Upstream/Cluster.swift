@@ -3,6 +3,7 @@ package import Routing
 import Synchronization
 package import Telemetry
 package import Transport
+import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -32,6 +33,8 @@ package final class Cluster: Sendable {
         var why = "not probed yet"
         var probe: ProbeRecord?
         var evictions = 0
+        /// The last probe was answered with UNAUTHENTICATED.
+        var deniesProbes = false
         /// Wakes the replica's prober before its time.
         var wake: (@Sendable () -> Void)?
     }
@@ -153,6 +156,22 @@ package final class Cluster: Sendable {
                 entry.model.lost(refused: refused)
             }
         }
+    }
+
+    /// A replica that does not take our token is alive; an operator should hear of it all the same, once.
+    func probeAnswered(_ replica: Replica, _ code: GRPCStatusCode) {
+        let isDenied = code == .unauthenticated
+        let wasDenied = self.state.withLock { state in
+            let position = self.position(of: replica)
+            defer { state.entries[position].deniesProbes = isDenied }
+            return state.entries[position].deniesProbes
+        }
+        guard isDenied else { return }
+        self.metrics.probeDenied(replica.name)
+        guard !wasDenied else { return }
+        self.log.warning(
+            "replica does not accept our token",
+            metadata: ["cluster": "\(self.name)", "replica": "\(replica.name)"])
     }
 
     /// A stream was refused with "Model not loaded". Returns whether the replica is out until its model is back, so that

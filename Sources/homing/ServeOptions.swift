@@ -19,7 +19,10 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("listen"),
         help: ArgumentHelp(
             "Where callers connect: host:port, [v6]:port or unix:/path. May be repeated.",
-            discussion: "Port 0 means any free port, which the log then tells. Default: 127.0.0.1:50051.",
+            discussion: """
+                Replaces the addresses of the file's listeners; their TLS and tokens stay. Port 0 means any free port, \
+                which the log then tells. Default: 127.0.0.1:50051.
+                """,
             valueName: "address"),
         transform: Flags.endpoint)
     var listeners: [Endpoint] = []

@@ -196,6 +196,9 @@ def test_a_workers_refusal_reaches_the_caller_as_it_is(guarded):
         denied = client.predict("x")
         assert denied.code is grpc.StatusCode.UNAUTHENTICATED and denied.details == "invalid token (worker)"
         assert client.predict("x", bearer(WORKERS)).ok
+    # The operator hears of it: once in the log, however often the program asks.
+    wait_until(lambda: fleet.homing.metrics().sum("homing_probes_denied_total") > 2, "denied probes are counted")
+    assert sum("does not accept our token" in line for line in fleet.homing.stderr) == 1
 
 
 @pytest.mark.skipif(os.environ.get("HOMING_TEST_TOKEN") is not None, reason="the environment has the test's variable")

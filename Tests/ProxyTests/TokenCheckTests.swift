@@ -64,9 +64,12 @@ import Wire
     }
 
     @Test func `a token of the replicas replaces the caller's, also on the way to the next replica`() async throws {
-        try await Fleet.run(.refusing, .refusing, .healthy, plan: { plan in
-            plan.cluster.auth.token = BearerToken("ours", from: .environment("A"))
-        }) { fleet in
+        try await Fleet.run(
+            .refusing, .refusing, .healthy,
+            plan: { plan in
+                plan.cluster.auth.token = BearerToken("ours", from: .environment("A"))
+            }
+        ) { fleet in
             let headers = Self.authorization("Bearer a", "Bearer b")
             let result = try await fleet.call(Self.predict, Fleet.predictBody("a"), headers: headers)
             #expect(result.status == .ok)
