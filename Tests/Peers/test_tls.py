@@ -579,6 +579,8 @@ def test_a_new_certificate_is_taken_up_under_traffic_without_a_failed_call(confi
     failed = [answer for answer in answers if not answer.ok]
     assert not failed, failed
     assert reloads(fleet, "replaced") >= 5
+    # Between a certificate and its key nothing is wrong.
+    assert cause == "signal" or reloads(fleet, "failed") == 0
     gauge = fleet.homing.metrics().named("homing_tls_certificate_expiry_seconds")
     assert [value for _, value in gauge] == [renewed.expiry]
 
@@ -603,7 +605,7 @@ def test_broken_new_files_change_nothing_and_are_told_once(configured, authority
     with Client(fleet.address, credentials=credentials(authority)) as client:
         assert client.predict("x").ok
     told = [line for line in fleet.homing.stderr if "certificates not reloaded" in line]
-    assert told and str(identity.certificate) in told[-1] and len(told) < 5, told
+    assert len(told) == 1 and str(identity.certificate) in told[0], told
     renewed = authority.issue("renewed", *LOCAL)
     identity.replace(renewed)
     wait_until(lambda: serial(fleet.address, authority) == renewed.serial, "good files are taken up")

@@ -15,6 +15,8 @@ package final class TLSContext: Sendable {
         var expiry: Int?
         /// The files as they were at the last attempt to read them, whatever came of it.
         var seen: [FileStamp?]
+        /// What was wrong at that attempt and has not been told yet.
+        var problem: TLSProblem?
     }
 
     /// For a listener. Throws what is wrong with the files.
@@ -46,17 +48,27 @@ package final class TLSContext: Sendable {
     }
 
     /// Reads the files again if one of them changed since the last attempt, or in any case with `force`.
+    ///
+    /// A certificate and its key are replaced one after the other, and between the two nothing is wrong: so a problem is
+    /// told once, and only when the files are still the same at the next look. With `force` it is told at once.
     package func reload(force: Bool = false) -> Reload {
         // Before the files are read: what changes meanwhile is found the next time.
         let seen = self.side.files.map(FileStamp.init)
-        guard force || seen != self.state.withLock({ $0.seen }) else { return .unchanged }
+        let (isUnchanged, problem) = self.state.withLock { state in
+            defer { state.problem = nil }
+            return (state.seen == seen, state.problem)
+        }
+        guard force || !isUnchanged else { return problem.map(Reload.kept) ?? .unchanged }
         do throws(TLSProblem) {
             let (context, expiry) = try self.side.load()
             self.state.withLock { $0 = State(context: context, expiry: expiry, seen: seen) }
             return .replaced
         } catch {
-            self.state.withLock { $0.seen = seen }
-            return .kept(error)
+            self.state.withLock { state in
+                state.seen = seen
+                state.problem = force ? nil : error
+            }
+            return force ? .kept(error) : .unchanged
         }
     }
 
