@@ -2,7 +2,7 @@ package import Logging
 package import Routing
 import Synchronization
 package import Telemetry
-import Transport
+package import Transport
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -13,6 +13,8 @@ package final class Cluster: Sendable {
     package let settings: ClusterSettings
     package let replicas: [Replica]
     package let metrics: ClusterMetrics
+    /// How replicas are spoken to; nil in cleartext.
+    package let tls: TLSContext?
     let log: Logger
     private let state: Mutex<State>
 
@@ -42,10 +44,14 @@ package final class Cluster: Sendable {
     }
 
     /// - Parameter firstSlot: the process-wide slot of this cluster's first replica; the others follow.
-    package init(settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger) {
+    /// - Parameter tls: made from `settings.tls`.
+    package init(
+        settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger, tls: TLSContext? = nil
+    ) {
         self.name = settings.name
         self.settings = settings
         self.log = log
+        self.tls = tls
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -129,6 +135,7 @@ package final class Cluster: Sendable {
             level: failure == .connectionLost ? .info : .debug, "connection evicted",
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
+                "detail": "\(failure.detail ?? "")",
             ])
         // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
