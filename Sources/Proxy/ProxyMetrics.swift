@@ -1,5 +1,5 @@
 package import Telemetry
-internal import Wire
+package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
 package struct ProxyMetrics: Sendable {
@@ -10,6 +10,7 @@ package struct ProxyMetrics: Sendable {
     package let undecodedHints: Counter
     package let notHTTP2: Counter
     package let protocolErrors: Counter
+    private let defences: [String: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -30,6 +31,16 @@ package struct ProxyMetrics: Sendable {
             "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.")
         self.protocolErrors = registry.counter(
             "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.")
+        let kinds = Defence.allCases.map(\.rawValue) + HTTP2Offence.allCases.map(\.rawValue)
+        self.defences = Dictionary(
+            uniqueKeysWithValues: kinds.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_defences_total", help: "What was done against callers that cost too much, by kind.",
+                        labels: ["kind": kind])
+                )
+            })
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
@@ -45,6 +56,9 @@ package struct ProxyMetrics: Sendable {
                 labels: ["cluster": cluster], rows: ("method", Self.methods), columns: ("status", Self.statuses))
         }
     }
+
+    package func defended(_ defence: Defence) { self.defences[defence.rawValue]?.add() }
+    package func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
 
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
 

@@ -4,6 +4,8 @@ package import Upstream
 /// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
 package struct ProxyRuntime: Sendable {
     package let settings: ProxySettings
+    /// How many loops share the limits of the process.
+    package let loopCount: Int
     package let directory: ClusterDirectory
     /// By position of the cluster in the directory.
     package let models: [ModelLifecycle]
@@ -11,10 +13,11 @@ package struct ProxyRuntime: Sendable {
     package let accessLog: AccessLog
 
     package init(
-        settings: ProxySettings, directory: ClusterDirectory, models: [ModelLifecycle], metrics: ProxyMetrics,
+        settings: ProxySettings, loopCount: Int = 1, directory: ClusterDirectory, models: [ModelLifecycle], metrics: ProxyMetrics,
         accessLog: AccessLog
     ) {
         self.settings = settings
+        self.loopCount = loopCount
         self.directory = directory
         self.models = models
         self.metrics = metrics

@@ -20,6 +20,7 @@ extension ProxyStream {
 
     /// The replica's side took `count` bytes of the request: the caller may send as many more.
     func requestBodyFramed(_ count: Int) {
+        self.progressed = true
         let credited = min(count, self.creditedBytes)
         self.creditedBytes -= credited
         self.consume(count - credited)
@@ -75,12 +76,16 @@ extension ProxyStream {
     func answerBodyArrived(_ bytes: RawSpan) {
         guard self.isAttached, self.phase == .answering else { return self.leg.consume(bytes.byteCount) }
         self.responseBytes += bytes.byteCount
+        self.progressed = true
         self.responseCount.count(bytes)
         self.send(bytes)
     }
 
     /// The caller's side took `count` bytes of the answer: the replica may send as many more.
-    func responseBodyFramed(_ count: Int) { self.leg.consume(count) }
+    func responseBodyFramed(_ count: Int) {
+        self.progressed = true
+        self.leg.consume(count)
+    }
 
     func answerEnded(withTrailers: Bool) {
         guard self.isAttached, self.phase == .answering else { return }

@@ -14,6 +14,7 @@ package final class Cluster: Sendable {
     package let replicas: [Replica]
     package let metrics: ClusterMetrics
     let log: Logger
+    private let retryBudget: RetryBudget
     private let state: Mutex<State>
 
     struct State: Sendable {
@@ -46,6 +47,7 @@ package final class Cluster: Sendable {
         self.name = settings.name
         self.settings = settings
         self.log = log
+        self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -79,6 +81,7 @@ package final class Cluster: Sendable {
             return nil
         }
         self.metrics.picked(decision)
+        if excluding.isEmpty { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)
     }
 
@@ -89,6 +92,13 @@ package final class Cluster: Sendable {
             case .failed: .failedBeforeResponse
             }
         self.state.withLock { $0.table.release(lease, leaseOutcome, at: Instant(nanoseconds: Loop.now)) }
+    }
+
+    /// Whether the retry budget allows one more; if so it is spent.
+    package func mayRetry() -> Bool {
+        if self.retryBudget.spend() { return true }
+        self.metrics.retriesRefused.add()
+        return false
     }
 
     /// Gives a lease back that never became a stream.

@@ -7,6 +7,7 @@ package struct ClusterMetrics: Sendable {
     private let retries: [RetryCause: Counter]
     package let diverts: Counter
     package let noReplica: Counter
+    let retriesRefused: Counter
     package let timeToFirstResponse: Histogram
     private let registry: MetricRegistry
     private let cluster: String
@@ -28,6 +29,9 @@ package struct ClusterMetrics: Sendable {
             labels: ["cluster": cluster])
         self.noReplica = registry.counter(
             "homing_no_replica_total", help: "Streams that found no replica at all.", labels: ["cluster": cluster])
+        self.retriesRefused = registry.counter(
+            "homing_retries_refused_total", help: "Retries that the retry budget did not allow.",
+            labels: ["cluster": cluster])
         self.retries = Dictionary(
             uniqueKeysWithValues: RetryCause.allCases.map { cause in
                 (

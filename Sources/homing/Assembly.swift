@@ -29,7 +29,7 @@ enum Assembly {
         let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
         let directory = ClusterDirectory(clusters: clusters)
         let runtime = ProxyRuntime(
-            settings: settings.proxy, directory: directory, models: models,
+            settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,
             metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog)
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
