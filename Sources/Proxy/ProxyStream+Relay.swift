@@ -12,7 +12,10 @@ extension ProxyStream {
     func relayRequest(_ bytes: RawSpan) {
         guard self.leg.client != nil else { return self.consume(bytes.byteCount) }
         self.leg.send(bytes)
-        if self.leg.canSendBodyAgain, self.leg.heldBytes > self.runtime.settings.maxHeldBytes {
+        let total = self.runtime.settings.maxTotalHeldBytes / self.runtime.loopCount
+        if self.leg.canSendBodyAgain,
+            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.proxyLoop.upstream.account.bytes > total
+        {
             // Too much to keep for a retry; from here the stream stays with its replica.
             self.leg.dropBodyKeptForRetry()
         }

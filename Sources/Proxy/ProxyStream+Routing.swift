@@ -251,6 +251,7 @@ extension ProxyStream {
     func pickAgain(_ cause: RetryCause) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
+        guard cluster.mayRetry() else { return false }
         self.tried.append(failed.id)
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()

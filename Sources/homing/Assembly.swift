@@ -14,6 +14,7 @@ enum Assembly {
     static func serve(_ settings: ServeSettings) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
+        OpenFileLimit.raise()
         let log = self.log(settings.logLevel)
         let registry = MetricRegistry()
         let accessLog = AccessLog(
