@@ -88,7 +88,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
-        .testTarget(name: "DemoWorkerTests", dependencies: ["DemoWorker", "Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "DemoWorkerTests", dependencies: ["DemoWorker", "Connection", "Wire", "Transport"],
+            swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
@@ -98,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "HomingTests",
             dependencies: [
-                "homing", "Proxy", "Upstream", "Routing", "Transport", "Config", argumentParser, logging,
+                "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

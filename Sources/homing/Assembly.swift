@@ -95,9 +95,9 @@ enum Assembly {
         return log
     }
 
-    /// One line on stdout, at once.
+    /// One line on stdout, at once. A reader that went away changes nothing.
     static func say(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
     }
 }
 

@@ -21,14 +21,14 @@ struct ServeOptions: ParsableArguments {
             "Where callers connect: host:port, [v6]:port or unix:/path. May be repeated.",
             discussion: "Port 0 means any free port, which the log then tells. Default: 127.0.0.1:50051.",
             valueName: "address"),
-        transform: ServeOptions.endpoint)
+        transform: Flags.endpoint)
     var listeners: [Endpoint] = []
 
     @Option(
         name: .customLong("admin"),
         help: ArgumentHelp(
             "Where the operator's port listens, or off. Default: 127.0.0.1:9901.", valueName: "address"),
-        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try ServeOptions.endpoint($0)) })
+        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try Flags.endpoint($0)) })
     var admin: AdminSection?
 
     @Option(
@@ -36,15 +36,15 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "A worker's address. May be repeated. These replace the replicas of the file's cluster.",
             discussion: "Without a file they make one cluster, called default.", valueName: "address"),
-        transform: ServeOptions.endpoint)
+        transform: Flags.endpoint)
     var replicas: [Endpoint] = []
 
     @Option(
         name: .customLong("policy"),
         help: ArgumentHelp(
-            "Who picks the replica of a stream, in every cluster: \(ServeOptions.names(PolicyName.self)).",
+            "Who picks the replica of a stream, in every cluster: \(Flags.names(PolicyName.self)).",
             discussion: "Default: \(RoutingSettings().policy.rawValue).", valueName: "name"),
-        transform: { try ServeOptions.name($0) })
+        transform: { try Flags.name($0) })
     var policy: PolicyName?
 
     @Option(
@@ -61,9 +61,9 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .customLong("log-level"),
         help: ArgumentHelp(
-            "The least important log messages that are written: \(ServeOptions.names(Logger.Level.self)).",
+            "The least important log messages that are written: \(Flags.names(Logger.Level.self)).",
             discussion: "Default: info.", valueName: "level"),
-        transform: { try ServeOptions.name($0) })
+        transform: { try Flags.name($0) })
     var logLevel: Logger.Level?
 
     @Flag(name: .customLong("no-access-log"), help: "Do not write a line per stream to stdout.")
@@ -124,26 +124,5 @@ struct ServeOptions: ParsableArguments {
             if let policy = self.policy { settings.clusters[index].routing.policy = policy }
         }
         return []
-    }
-
-    @Sendable private static func endpoint(_ text: String) throws -> Endpoint {
-        do throws(EndpointProblem) {
-            return try Endpoint(parsing: text)
-        } catch {
-            throw ValidationError(error.description)
-        }
-    }
-
-    private static func names<Name: CaseIterable & RawRepresentable>(_ type: Name.Type) -> String
-    where Name.RawValue == String {
-        Name.allCases.map(\.rawValue).joined(separator: ", ")
-    }
-
-    private static func name<Name: CaseIterable & RawRepresentable>(_ text: String) throws -> Name
-    where Name.RawValue == String {
-        if let name = Name(rawValue: text) { return name }
-        let meant = Spelling.nearest(to: text, among: Name.allCases.map(\.rawValue))
-        let hint = meant.map { "; did you mean \($0)?" } ?? ""
-        throw ValidationError("It is one of \(self.names(Name.self))\(hint)")
     }
 }

@@ -5,6 +5,7 @@ import Logging
 import Routing
 import Testing
 import Transport
+import Upstream
 
 @testable import homing
 
