@@ -302,7 +302,7 @@ internal import CNghttp2
     /// Calls `body` with every open stream. `body` may end streams: they are told when what that sends has been sent.
     package func forEachStream(_ body: (HTTP2Stream) -> Void) {
         var next = unsafe self.firstStream
-        while let stream = unsafe next {
+        while let stream = next {
             unsafe next = stream.next
             body(stream)
         }
