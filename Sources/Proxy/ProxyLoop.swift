@@ -80,7 +80,7 @@ package final class ProxyLoop {
     /// Last step: what is still open is cut.
     package func abort() {
         for connection in self.connections.values { connection.abort() }
-        self.upstream.retire()
+        self.upstream.abort()
     }
 
     // MARK: Deadlines

@@ -2,7 +2,7 @@ package import Telemetry
 package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
-package struct ProxyMetrics: Sendable {
+package final class ProxyMetrics: Sendable {
     package let activeStreams: Gauge
     package let connections: Gauge
     /// Request bytes that wait for a first message to be whole.

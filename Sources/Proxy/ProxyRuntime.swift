@@ -2,7 +2,7 @@ package import Telemetry
 package import Upstream
 
 /// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
-package struct ProxyRuntime: Sendable {
+package final class ProxyRuntime: Sendable {
     package let settings: ProxySettings
     /// How many loops share the limits of the process.
     package let loopCount: Int

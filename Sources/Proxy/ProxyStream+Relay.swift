@@ -111,6 +111,8 @@ extension ProxyStream {
             self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
         else { return false }
         self.retryWhenEnded = .notLoaded
+        // A caller that still speaks would keep this leg open, and wait for ever.
+        if !self.requestHasEnded { self.leg.cancel() }
         return true
     }
 
@@ -121,7 +123,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         guard let session = self.connection?.session, self.isAttached else { return }
         let list = session.newHeaderList()
         list.append(":status", reply.httpStatus)
@@ -158,7 +160,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         self.endBody(trailers: [
             ("grpc-status", reply.status.code.text),
             ("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self)),

@@ -36,7 +36,7 @@ extension ProxyStream {
     func hold(_ bytes: RawSpan) {
         self.leg.send(bytes)
         self.waitingBytes += bytes.byteCount
-        self.runtime.metrics.heldBytes.add(bytes.byteCount)
+        self.metrics.heldBytes.add(bytes.byteCount)
         self.creditedBytes += bytes.byteCount
         self.consume(bytes.byteCount)
         guard self.phase == .holding else { return }
@@ -55,7 +55,7 @@ extension ProxyStream {
             switch self.handling {
             case .affinity, .relay:
                 // Too long to hold: no hint, never an error.
-                self.runtime.metrics.undecodedHints.add()
+                self.metrics.undecodedHints.add()
                 self.chooseCluster(naming: nil)
                 self.route(promptIn: nil)
             case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
@@ -73,7 +73,7 @@ extension ProxyStream {
     /// The held bytes have gone on their way, or are not needed any more.
     func stopHolding() {
         guard self.waitingBytes > 0 else { return }
-        self.runtime.metrics.heldBytes.subtract(self.waitingBytes)
+        self.metrics.heldBytes.subtract(self.waitingBytes)
         self.waitingBytes = 0
     }
 
@@ -120,7 +120,7 @@ extension ProxyStream {
 
     private func route(firstMessageBytes length: Int) {
         guard !self.heldMessageIsCompressed else {
-            self.runtime.metrics.undecodedHints.add()
+            self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
@@ -146,7 +146,7 @@ extension ProxyStream {
             }
         }
         if read == nil {
-            self.runtime.metrics.undecodedHints.add()
+            self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }

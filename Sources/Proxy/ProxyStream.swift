@@ -18,6 +18,9 @@ final class ProxyStream: HTTP2Stream {
     enum Phase { case begun, holding, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
+    /// The loop's, kept here since every stream counts several times.
+    let runtime: ProxyRuntime
+    let metrics: ProxyMetrics
     private(set) var leg: RelayLeg!
     private(set) var connection: DownstreamConnection?
     /// Itself from `begin` to its end: the downstream leg may be over, and let go of it, before the upstream one is.
@@ -62,18 +65,18 @@ final class ProxyStream: HTTP2Stream {
 
     init(on proxyLoop: ProxyLoop) {
         self.proxyLoop = proxyLoop
+        self.runtime = proxyLoop.runtime
+        self.metrics = proxyLoop.runtime.metrics
         super.init(account: proxyLoop.upstream.account)
         self.leg = RelayLeg(of: self, account: proxyLoop.upstream.account)
     }
-
-    var runtime: ProxyRuntime { self.proxyLoop.runtime }
 
     /// A request has begun on `connection`; its headers are about to arrive.
     func begin(on connection: DownstreamConnection) {
         self.connection = connection
         self.keptAlive = self
         self.startNs = Loop.now
-        self.runtime.metrics.activeStreams.add()
+        self.metrics.activeStreams.add()
     }
 
     // MARK: From the caller
@@ -223,9 +226,8 @@ final class ProxyStream: HTTP2Stream {
         guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.connection != nil else { return }
         self.phase = .ended
         self.stopHolding()
-        let metrics = self.runtime.metrics
-        metrics.activeStreams.subtract()
-        metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
+        self.metrics.activeStreams.subtract()
+        self.metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
         self.proxyLoop.accessLog.write(self.accessLogEntry())
         self.makeReusable()
     }

@@ -36,12 +36,12 @@ package final class Link {
         self.needsDrain()
     }
 
-    /// Closes at once. `linkClosed` follows in a later turn.
+    /// Closes without sending anything more. `linkClosed` follows in a later turn, never before this returns: NIO would
+    /// tell us from inside its own close, and the handler may be in the middle of something. Nothing is received meanwhile.
     package func close() {
         if self.closure == nil { self.closure = .closedByUs }
-        if let channel = self.channel {
-            channel.close(mode: .all, promise: nil)
-        }
+        guard let channel = self.channel else { return }
+        self.loop.execute { channel.close(mode: .all, promise: nil) }
     }
 
     // MARK: Called by the channel handler and the connector
@@ -58,6 +58,7 @@ package final class Link {
     }
 
     func received(_ buffer: ByteBuffer) {
+        guard self.closure == nil else { return }
         unsafe buffer.withUnsafeReadableBytes { bytes in
             unsafe self.handler?.linkReceived(RawSpan(_unsafeBytes: bytes))
         }
@@ -92,7 +93,7 @@ package final class Link {
     /// Writes what the handler has to send, region by region, while the kernel and NIO's queue take it.
     func drain(using buffer: inout ByteBuffer) {
         self.isCorked = false
-        guard let channel = self.channel, let handler = self.handler else { return }
+        guard let channel = self.channel, let handler = self.handler, self.closure == nil else { return }
         var more = true
         while more, channel.isWritable {
             // NIO has let go of the last write's bytes when the kernel took them; then this keeps the same memory.

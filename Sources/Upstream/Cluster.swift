@@ -259,14 +259,17 @@ package final class Cluster: Sendable {
         let position = self.position(of: replica)
         let (before, after) = self.state.withLock { state in
             let before = state.table.availability(of: replica.id) ?? .unknown
+            let model = state.entries[position].model
             change(&state.entries[position])
             let after = state.entries[position].availability
             if after != before {
                 _ = state.table.setAvailability(replica.id, after)
                 state.entries[position].sinceNs = Loop.now
                 state.entries[position].why = why
-                // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
-                if after == .unreachable || after == .notLoaded { state.table.forgetCache(of: replica.id) }
+            }
+            // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
+            if after != before && after == .unreachable || state.entries[position].model.hasLostCache(since: model) {
+                state.table.forgetCache(of: replica.id)
             }
             return (before, after)
         }

@@ -49,6 +49,12 @@ package final class PooledClient: UpstreamClient {
         }
     }
 
+    /// Closes all connections, with the streams that are still on them.
+    package func abort() {
+        self.retire()
+        for connection in self.leaving where connection.streamCount > 0 { connection.abort() }
+    }
+
     private func submit(_ stream: UpstreamStream, on connection: UpstreamConnection) -> Bool {
         let list = connection.session.newHeaderList()
         let ended = stream.makeRequest(list)

@@ -18,6 +18,15 @@ package enum ReplicaModel: Sendable, Equatable {
     /// It said that it has no model, or a load failed.
     case missing
 
+    /// Whether the change from `before` to this means an empty KV cache: no model any more, or a newly loaded one.
+    func hasLostCache(since before: ReplicaModel) -> Bool {
+        switch self {
+        case .missing: before != .missing
+        case .loaded: before == .loading
+        case .unasked, .loading, .unchecked, .restarted: false
+        }
+    }
+
     /// The replica was lost from sight. A process that is gone takes its model with it; one that only lost a connection
     /// has to be asked.
     package mutating func lost(refused: Bool) {

@@ -31,4 +31,9 @@ package final class UpstreamLoop {
     package func retire() {
         for client in self.clients { client?.inner.pool.retire() }
     }
+
+    /// Closes all connections of the loop, with the streams that are still on them.
+    package func abort() {
+        for client in self.clients { client?.inner.pool.abort() }
+    }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import Routing
 import Testing
+import Upstream
 import Transport
 import Upstream
 

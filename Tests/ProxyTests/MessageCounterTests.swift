@@ -17,7 +17,9 @@ struct MessageCounterTests {
         let stream = Self.stream
         for first in 0...stream.count {
             for second in first...stream.count {
-                let counter = Self.count([Array(stream[..<first]), Array(stream[first..<second]), Array(stream[second...])])
+                let counter = Self.count([
+                    Array(stream[..<first]), Array(stream[first..<second]), Array(stream[second...]),
+                ])
                 #expect(counter.messages == 5 && counter.isBetweenMessages)
             }
         }

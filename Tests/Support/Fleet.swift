@@ -184,6 +184,11 @@ package final class Fleet: Sendable {
         for proxy in self.proxies { await proxy.loop.run { proxy.value.finishDrain() } }
     }
 
+    /// Last step: cuts what is open.
+    package func abort() async {
+        for proxy in self.proxies { await proxy.loop.run { proxy.value.abort() } }
+    }
+
     /// What is not zero although nobody calls.
     package func notQuiet() async -> [String] {
         var left: [String] = []
@@ -215,7 +220,7 @@ package final class Fleet: Sendable {
         for caller in self.callers.withLock({ $0 }) { await caller.close() }
         self.prober?.cancel()
         await self.listener.close()
-        for proxy in self.proxies { await proxy.loop.run { proxy.value.abort() } }
+        await self.abort()
         for worker in self.workers { await worker.stop() }
         await self.prober?.value
         await self.group.shutdown()

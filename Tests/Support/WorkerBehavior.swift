@@ -35,6 +35,8 @@ package enum WorkerBehavior: Sendable {
     package enum ClosingPoint: Sendable {
         /// When the request's headers have come.
         case onRequest
+        /// When this many bytes of the request have come, of which it gives no window back.
+        case afterBytes(Int)
         /// When the whole request has come, before an answer.
         case beforeHeaders
         /// After the answer's headers and these bytes.

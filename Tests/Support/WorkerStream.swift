@@ -54,9 +54,18 @@ final class WorkerStream: HTTP2Stream {
         let copy = bytes.copied
         self.received += copy
         self.script.state.withLock { $0.calls[self.position].body += copy }
-        if case .neverReads = self.behavior, !self.isControl { return }
-        self.consume(bytes.byteCount)
-        if case .echoing = self.behavior, !self.isControl { self.send(copy) }
+        guard !self.isControl else { return self.consume(bytes.byteCount) }
+        switch self.behavior {
+        case .neverReads: ()
+        case .closesSocket(.afterBytes(let count)):
+            if self.received.count >= count { self.connection.abort() }
+        case .echoing:
+            self.consume(bytes.byteCount)
+            self.send(copy)
+        case .healthy, .refusing, .refusesStream, .closesSocket, .resets, .resetsMidStream, .goAway, .trailersOnly,
+            .notLoaded, .neverAnswers, .noStatus, .earlyAnswer, .answers:
+            self.consume(bytes.byteCount)
+        }
     }
 
     override func bodyEnded() { self.requestEnded() }
@@ -81,6 +90,7 @@ final class WorkerStream: HTTP2Stream {
     // MARK: The answer
 
     private func callBegan() {
+        if self.path.hasSuffix("/Forward"), !self.script.state.withLock({ $0.isLoaded }) { return self.sayNotLoaded() }
         switch self.behavior {
         case .refusesStream: self.reset(.refusedStream)
         case .closesSocket(.onRequest): self.connection.abort()
@@ -116,7 +126,9 @@ final class WorkerStream: HTTP2Stream {
             self.submit(ScriptedAnswer(body: []).headers)
             self.send(self.received)
             self.endBody()
-        case .neverAnswers, .neverReads, .refusing, .refusesStream, .closesSocket(.onRequest), .goAway, .earlyAnswer: ()
+        case .neverAnswers, .neverReads, .refusing, .refusesStream, .closesSocket(.onRequest),
+            .closesSocket(.afterBytes), .goAway, .earlyAnswer:
+            ()
         }
     }
 
@@ -157,7 +169,8 @@ final class WorkerStream: HTTP2Stream {
     }
 
     private func answerTrailersOnly(_ code: GRPCStatusCode, _ text: String) {
-        self.submit(ScriptedAnswer(body: []).headers + [("grpc-status", code.text), ("grpc-message", text)], ended: true)
+        self.submit(
+            ScriptedAnswer(body: []).headers + [("grpc-status", code.text), ("grpc-message", text)], ended: true)
     }
 
     private func submit(_ fields: ScriptedAnswer.Fields, ended: Bool = false) {

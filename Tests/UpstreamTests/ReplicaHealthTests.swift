@@ -27,30 +27,31 @@ struct ReplicaHealthTests {
         return health.standing
     }
 
-    @Test(arguments: [
-        ([], .unknown),
-        ([.alive], .available),
-        ([.late], .unknown),
-        ([.failed], .suspect),
-        ([.refused], .unreachable),
-        ([.lost], .unknown),
-        ([.connectRefused], .unreachable),
-        ([.alive, .late, .late, .late, .late], .available),
-        ([.alive, .failed], .suspect),
-        ([.alive, .lost], .suspect),
-        ([.alive, .lost, .alive], .available),
-        ([.alive, .lost, .answered], .available),
-        ([.alive, .refused], .unreachable),
-        ([.alive, .failed, .failed], .suspect),
-        ([.alive, .failed, .failed, .failed], .unreachable),
-        ([.alive, .failed, .connectFailed, .failed], .unreachable),
-        ([.alive, .failed, .failed, .alive, .failed, .failed], .suspect),
-        ([.alive, .failed, .failed, .answered, .failed], .suspect),
-        ([.refused, .lost], .unreachable),
-        ([.refused, .late], .unreachable),
-        ([.refused, .answered], .unreachable),
-        ([.refused, .alive], .available),
-    ] as [([Fact], ReplicaHealth.Standing)])
+    @Test(
+        arguments: [
+            ([], .unknown),
+            ([.alive], .available),
+            ([.late], .unknown),
+            ([.failed], .suspect),
+            ([.refused], .unreachable),
+            ([.lost], .unknown),
+            ([.connectRefused], .unreachable),
+            ([.alive, .late, .late, .late, .late], .available),
+            ([.alive, .failed], .suspect),
+            ([.alive, .lost], .suspect),
+            ([.alive, .lost, .alive], .available),
+            ([.alive, .lost, .answered], .available),
+            ([.alive, .refused], .unreachable),
+            ([.alive, .failed, .failed], .suspect),
+            ([.alive, .failed, .failed, .failed], .unreachable),
+            ([.alive, .failed, .connectFailed, .failed], .unreachable),
+            ([.alive, .failed, .failed, .alive, .failed, .failed], .suspect),
+            ([.alive, .failed, .failed, .answered, .failed], .suspect),
+            ([.refused, .lost], .unreachable),
+            ([.refused, .late], .unreachable),
+            ([.refused, .answered], .unreachable),
+            ([.refused, .alive], .available),
+        ] as [([Fact], ReplicaHealth.Standing)])
     func `facts in this order give this standing`(facts: [Fact], expected: ReplicaHealth.Standing) {
         #expect(Self.standing(after: facts) == expected)
     }
@@ -58,7 +59,8 @@ struct ReplicaHealthTests {
     @Test func `a replica that is out comes back after as many successes in a row as are asked for`() {
         #expect(Self.standing(after: [.refused, .alive, .alive], successesToReturn: 3) == .unreachable)
         #expect(Self.standing(after: [.refused, .alive, .alive, .alive], successesToReturn: 3) == .available)
-        #expect(Self.standing(after: [.refused, .alive, .alive, .failed, .alive], successesToReturn: 3) == .unreachable)
+        #expect(
+            Self.standing(after: [.refused, .alive, .alive, .failed, .alive], successesToReturn: 3) == .unreachable)
         #expect(Self.standing(after: [.refused, .alive, .alive, .late, .alive], successesToReturn: 3) == .unreachable)
     }
 

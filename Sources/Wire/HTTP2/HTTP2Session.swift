@@ -310,6 +310,7 @@ internal import CNghttp2
 
     /// The connection is gone: every stream is told so and detached. Nothing may be submitted afterwards.
     package func connectionLost() {
+        precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()
         while let stream = unsafe self.firstStream {
