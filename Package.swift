@@ -109,3 +109,11 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// What scripts/fuzz builds, with libFuzzer's main: an ordinary build could not link it.
+if Context.environment["HOMING_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Wire", "Config"], path: "Tests/Fuzz", exclude: ["Found", "Seeds"],
+            swiftSettings: strict))
+}

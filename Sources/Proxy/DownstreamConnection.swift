@@ -9,6 +9,11 @@ package final class DownstreamConnection: HTTP2Connection {
     let listener: String
     let access: ListenerAccess
     private var farewell: [UInt8] = []
+    private(set) var openedNs: UInt64 = 0
+    /// When its last stream ended, or when it opened.
+    private(set) var idleSinceNs: UInt64 = 0
+    /// When it was told to go; it is cut when it is still there at the next look.
+    private var endedNs: UInt64 = 0
 
     init(on proxyLoop: ProxyLoop, listener: String, access: ListenerAccess) {
         self.proxyLoop = proxyLoop
@@ -23,7 +28,32 @@ package final class DownstreamConnection: HTTP2Connection {
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 
-    package override func opened() { self.proxyLoop.opened(self) }
+    package override func opened() {
+        self.openedNs = Loop.now
+        self.idleSinceNs = self.openedNs
+        self.proxyLoop.opened(self)
+    }
+
+    package override func streamClosed() {
+        if self.streamCount == 0 { self.idleSinceNs = Loop.now }
+    }
+
+    /// Says goodbye and closes; a caller that does not take that is cut at the next look.
+    func endForGood(at now: UInt64) {
+        guard self.endedNs == 0, self.session.peerHasBegun else { return self.abort() }
+        self.endedNs = now
+        self.session.submitGoAway(.noError)
+        self.link.closeAfterDrain()
+    }
+
+    package override func refused(_ offence: HTTP2Offence) { self.proxyLoop.runtime.metrics.defended(offence) }
+    package override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
+        self.proxyLoop.runtime.metrics.protocolErrors.add()
+    }
+    package override func streamRefused() { self.proxyLoop.runtime.metrics.defended(.streamRefused) }
+    package override func streamErrorSent(_ code: HTTP2ErrorCode) {
+        self.proxyLoop.runtime.metrics.defended(.malformedRequest)
+    }
 
     package override func closed(_ closure: LinkClosure) {
         if case .connectFailed(.tls(let failure)) = closure {

@@ -39,6 +39,10 @@ package struct LocalReply: Sendable, Equatable {
         case malformedToken = "malformed_token"
         /// The caller's token is not one that the listener takes.
         case wrongToken = "wrong_token"
+        /// The request's header list is over the limit.
+        case headersTooLarge = "headers_too_large"
+        /// Nothing moved on the stream for too long.
+        case streamIdle = "stream_idle"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
         /// Not a gRPC request: another method than POST.
@@ -52,10 +56,10 @@ package struct LocalReply: Sendable, Equatable {
     /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
     package let httpStatus: Int
 
-    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil) {
+    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
         self.cause = cause
         self.status = GRPCStatus(code ?? Self.code(of: cause), detail ?? Self.text(of: cause))
-        self.httpStatus = Self.httpStatus(of: cause)
+        self.httpStatus = httpStatus ?? Self.httpStatus(of: cause)
     }
 
     private static func code(of cause: Cause) -> GRPCStatusCode {
@@ -63,11 +67,11 @@ package struct LocalReply: Sendable, Equatable {
         case .noReplica: .unavailable
         case .modelLoading, .modelNotLoaded: .failedPrecondition
         case .unknownModel: .notFound
-        case .replicaLost: .aborted
+        case .replicaLost, .streamIdle: .aborted
         case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
         case .deadlineExceeded: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
-        case .requestTooLarge: .resourceExhausted
+        case .requestTooLarge, .headersTooLarge: .resourceExhausted
         case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
@@ -92,6 +96,8 @@ package struct LocalReply: Sendable, Equatable {
         case .missingToken: "missing authorization header"
         case .malformedToken: "not a Bearer token"
         case .wrongToken: "invalid token"
+        case .headersTooLarge: "the request's headers are larger than the limit"
+        case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .loadFailed: "the model could not be loaded"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
@@ -104,7 +110,7 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .loadFailed, .missingToken, .malformedToken, .wrongToken:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken:
             200
         }
     }

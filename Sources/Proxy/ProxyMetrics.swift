@@ -1,6 +1,6 @@
 package import Telemetry
-internal import Transport
-internal import Wire
+import Transport
+package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
 package final class ProxyMetrics: Sendable {
@@ -12,6 +12,7 @@ package final class ProxyMetrics: Sendable {
     package let notHTTP2: Counter
     package let protocolErrors: Counter
     private let handshakeFailures: [TLSFailure.Kind: Counter]
+    private let defences: [String: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -42,6 +43,16 @@ package final class ProxyMetrics: Sendable {
                         labels: ["reason": kind.rawValue])
                 )
             })
+        let kinds = Defence.allCases.map(\.rawValue) + HTTP2Offence.allCases.map(\.rawValue)
+        self.defences = Dictionary(
+            uniqueKeysWithValues: kinds.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_defences_total", help: "What was done against callers that cost too much, by kind.",
+                        labels: ["kind": kind])
+                )
+            })
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
@@ -57,6 +68,9 @@ package final class ProxyMetrics: Sendable {
                 labels: ["cluster": cluster], rows: ("method", Self.methods), columns: ("status", Self.statuses))
         }
     }
+
+    package func defended(_ defence: Defence) { self.defences[defence.rawValue]?.add() }
+    package func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
 
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
 

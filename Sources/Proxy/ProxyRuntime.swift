@@ -6,6 +6,8 @@ package import Upstream
 /// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
 package final class ProxyRuntime: Sendable {
     package let settings: ProxySettings
+    /// How many loops share the limits of the process.
+    package let loopCount: Int
     package let directory: ClusterDirectory
     /// By position of the cluster in the directory.
     package let models: [ModelLifecycle]
@@ -14,10 +16,12 @@ package final class ProxyRuntime: Sendable {
     private let log: Logger
 
     package init(
-        settings: ProxySettings, directory: ClusterDirectory, models: [ModelLifecycle], metrics: ProxyMetrics,
-        accessLog: AccessLog, log: Logger = Logger(label: "homing") { _ in SwiftLogNoOpLogHandler() }
+        settings: ProxySettings, loopCount: Int = 1, directory: ClusterDirectory, models: [ModelLifecycle],
+        metrics: ProxyMetrics, accessLog: AccessLog,
+        log: Logger = Logger(label: "homing") { _ in SwiftLogNoOpLogHandler() }
     ) {
         self.settings = settings
+        self.loopCount = loopCount
         self.directory = directory
         self.models = models
         self.metrics = metrics

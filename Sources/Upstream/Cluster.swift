@@ -17,6 +17,7 @@ package final class Cluster: Sendable {
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
     let log: Logger
+    private let retryBudget: RetryBudget
     private let state: Mutex<State>
 
     struct State: Sendable {
@@ -55,6 +56,7 @@ package final class Cluster: Sendable {
         self.settings = settings
         self.log = log
         self.tls = tls
+        self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -88,6 +90,7 @@ package final class Cluster: Sendable {
             return nil
         }
         self.metrics.picked(decision)
+        if excluding.isEmpty { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)
     }
 
@@ -98,6 +101,13 @@ package final class Cluster: Sendable {
             case .failed: .failedBeforeResponse
             }
         self.state.withLock { $0.table.release(lease, leaseOutcome, at: Instant(nanoseconds: Loop.now)) }
+    }
+
+    /// Whether the retry budget allows one more; if so it is spent.
+    package func mayRetry() -> Bool {
+        if self.retryBudget.spend() { return true }
+        self.metrics.retriesRefused.add()
+        return false
     }
 
     /// Gives a lease back that never became a stream.

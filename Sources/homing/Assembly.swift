@@ -14,6 +14,7 @@ enum Assembly {
     static func serve(_ settings: ServeSettings) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
+        OpenFileLimit.raise()
         let log = self.log(settings.logLevel)
         let registry = MetricRegistry()
         let accessLog = AccessLog(
@@ -30,7 +31,7 @@ enum Assembly {
         let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
         let directory = ClusterDirectory(clusters: clusters)
         let runtime = ProxyRuntime(
-            settings: settings.proxy, directory: directory, models: models,
+            settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,
             metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog,
             log: log)
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in

@@ -17,7 +17,7 @@ internal import CNghttp2
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
             case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization: false
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host: false
             }
         }
     }
@@ -87,6 +87,10 @@ internal import CNghttp2
                 String(decoding: Self.bytes(of: field.value), as: UTF8.self)
             )
         }
+    }
+
+    static func isContentType(_ name: OpaquePointer) -> Bool {
+        unsafe HeaderToken.of(Self.bytes(of: name)) == .contentType
     }
 
     static func bytes(of buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {

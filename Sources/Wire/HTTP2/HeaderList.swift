@@ -39,7 +39,7 @@ internal import Glibc
     package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
         for field in block.fields where !dropped.contains(field.token) {
             let name = unsafe HeaderBlock.bytes(of: field.name)
-            let value = unsafe HeaderBlock.bytes(of: field.value)
+            let value = unsafe Self.trimmed(HeaderBlock.bytes(of: field.value))
             var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
             if field.sensitive || (isolated && !field.isOrdinary) { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
             unsafe self.push(
@@ -89,6 +89,14 @@ internal import Glibc
             nghttp2_nv(
                 name: nil, value: nil, namelen: middle - start, valuelen: self.textCount - middle,
                 flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+    }
+
+    /// Without white space at its ends, which HTTP/2 does not allow (RFC 9113 §8.2.1) and gRPC lets us take away.
+    private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var value = unsafe value[...]
+        while let first = unsafe value.first, first == 0x20 || first == 0x09 { unsafe value = value.dropFirst() }
+        while let last = unsafe value.last, last == 0x20 || last == 0x09 { unsafe value = value.dropLast() }
+        return unsafe UnsafeBufferPointer(rebasing: value)
     }
 
     /// Calls `body` with the finished array.

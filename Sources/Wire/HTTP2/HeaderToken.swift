@@ -16,11 +16,13 @@ package enum HeaderToken: UInt8, Sendable {
     case grpcMessage
     case homingExplain
     case authorization
+    case host
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
         switch name.count {
         case 2: unsafe equal(name, "te") ? .te : .other
+        case 4: unsafe equal(name, "host") ? .host : .other
         case 5: unsafe equal(name, ":path") ? .path : .other
         case 7:
             if unsafe equal(name, ":method") {
