@@ -45,7 +45,9 @@ package final class DownstreamConnection: HTTP2Connection {
     }
 
     package override func refused(_ offence: HTTP2Offence) { self.proxyLoop.runtime.metrics.defended(offence) }
-    package override func errorGoAwaySent(_ code: HTTP2ErrorCode) { self.proxyLoop.runtime.metrics.protocolErrors.add() }
+    package override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
+        self.proxyLoop.runtime.metrics.protocolErrors.add()
+    }
     package override func streamRefused() { self.proxyLoop.runtime.metrics.defended(.streamRefused) }
     package override func streamErrorSent(_ code: HTTP2ErrorCode) {
         self.proxyLoop.runtime.metrics.defended(.malformedRequest)

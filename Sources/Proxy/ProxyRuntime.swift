@@ -13,7 +13,8 @@ package final class ProxyRuntime: Sendable {
     package let accessLog: AccessLog
 
     package init(
-        settings: ProxySettings, loopCount: Int = 1, directory: ClusterDirectory, models: [ModelLifecycle], metrics: ProxyMetrics,
+        settings: ProxySettings, loopCount: Int = 1, directory: ClusterDirectory, models: [ModelLifecycle],
+        metrics: ProxyMetrics,
         accessLog: AccessLog
     ) {
         self.settings = settings

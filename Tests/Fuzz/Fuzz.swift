@@ -7,10 +7,11 @@ struct Fuzz {
     static func main() {
         var count = CommandLine.argc
         var arguments = unsafe CommandLine.unsafeArgv
-        exit(unsafe runLibFuzzer(&count, &arguments) { bytes, count in
-            Fuzz.run(unsafe Array(UnsafeBufferPointer(start: bytes, count: count)))
-            return 0
-        })
+        exit(
+            unsafe runLibFuzzer(&count, &arguments) { bytes, count in
+                Fuzz.run(unsafe Array(UnsafeBufferPointer(start: bytes, count: count)))
+                return 0
+            })
     }
 
     private enum Target: String, CaseIterable {

@@ -196,12 +196,12 @@ struct FrameGate {
     }
 
     private mutating func readDependency(_ bytes: UnsafeRawBufferPointer) {
-        for unsafe byte in unsafe bytes {
+        for position in bytes.indices {
             if self.dependencySkip > 0 {
                 self.dependencySkip -= 1
                 continue
             }
-            self.dependency = self.dependency << 8 | UInt32(byte)
+            unsafe self.dependency = self.dependency << 8 | UInt32(bytes[position])
             self.dependencyLeft -= 1
             if self.dependencyLeft == 0 { return }
         }

@@ -544,7 +544,9 @@ extension HTTP2Session {
             }
         case NGHTTP2_GOAWAY.rawValue:
             let code = unsafe frame.pointee.goaway.error_code
-            if code != NGHTTP2_NO_ERROR.rawValue { unsafe self.events.append(HTTP2Event(kind: .goAwaySent, code: code)) }
+            if code != NGHTTP2_NO_ERROR.rawValue {
+                unsafe self.events.append(HTTP2Event(kind: .goAwaySent, code: code))
+            }
         default: ()
         }
         return 0

@@ -80,7 +80,8 @@ extension PoolSettings: ConfigSection {
                 + "several times.")
         section.value(
             "retry_budget_reserve", &self.retryBudgetReserve, .int(in: 0...1_000_000),
-            "Retries that are allowed at once before traffic has earned more, as when a replica with many streams dies.")
+            "Retries that are allowed at once before traffic has earned more, as when a replica with many streams dies."
+        )
     }
 }
 
