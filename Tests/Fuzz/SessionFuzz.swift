@@ -73,9 +73,6 @@ enum SessionFuzz {
         func settingsArrived() {}
         func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
         func streamClosed() {}
-        func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
-        func streamRefused() {}
-        func streamErrorSent(_ code: HTTP2ErrorCode) {}
     }
 
     private final class Stream: HTTP2Stream {

@@ -18,3 +18,10 @@ package protocol HTTP2SessionDelegate: AnyObject {
     /// A stream has been closed and detached; it has been told before.
     func streamClosed()
 }
+
+/// What only a connection to callers counts.
+extension HTTP2SessionDelegate {
+    package func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
+    package func streamRefused() {}
+    package func streamErrorSent(_ code: HTTP2ErrorCode) {}
+}
