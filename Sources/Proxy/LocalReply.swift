@@ -37,6 +37,12 @@ package struct LocalReply: Sendable, Equatable {
         case headersTooLarge = "headers_too_large"
         /// Nothing moved on the stream for too long.
         case streamIdle = "stream_idle"
+        /// The listener wants a token and the caller sent none.
+        case missingToken = "missing_token"
+        /// The caller's `authorization` is none that begins with `Bearer `, or there are two.
+        case malformedToken = "malformed_token"
+        /// The caller's token is not one that the listener takes.
+        case wrongToken = "wrong_token"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
         /// Not a gRPC request: another method than POST.
@@ -66,6 +72,7 @@ package struct LocalReply: Sendable, Equatable {
         case .deadlineExceeded: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge, .headersTooLarge: .resourceExhausted
+        case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
         }
@@ -88,6 +95,9 @@ package struct LocalReply: Sendable, Equatable {
         case .requestTooLarge: "the request is larger than this method takes"
         case .headersTooLarge: "the request's headers are larger than the limit"
         case .streamIdle: "nothing moved on the stream for longer than the limit"
+        case .missingToken: "missing authorization header"
+        case .malformedToken: "not a Bearer token"
+        case .wrongToken: "invalid token"
         case .loadFailed: "the model could not be loaded"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
@@ -100,7 +110,7 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken:
             200
         }
     }

@@ -44,8 +44,8 @@ package final class ProxyLoop {
     // MARK: Connections
 
     /// Makes what goes on top of an accepted link.
-    package func accept(listener: String, cluster: Int?) -> DownstreamConnection {
-        DownstreamConnection(on: self, listener: listener, listenerCluster: cluster)
+    package func accept(listener: String, access: ListenerAccess = ListenerAccess()) -> DownstreamConnection {
+        DownstreamConnection(on: self, listener: listener, access: access)
     }
 
     func opened(_ connection: DownstreamConnection) {

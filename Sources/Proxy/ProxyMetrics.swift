@@ -1,4 +1,5 @@
 package import Telemetry
+internal import Transport
 package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
@@ -11,6 +12,7 @@ package final class ProxyMetrics: Sendable {
     package let notHTTP2: Counter
     package let protocolErrors: Counter
     private let defences: [String: Counter]
+    private let handshakeFailures: [TLSFailure.Kind: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -41,6 +43,16 @@ package final class ProxyMetrics: Sendable {
                         labels: ["kind": kind])
                 )
             })
+        self.handshakeFailures = Dictionary(
+            uniqueKeysWithValues: TLSFailure.Kind.allCases.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_tls_handshake_failures_total",
+                        help: "Downstream connections that did not get through their TLS handshake.",
+                        labels: ["reason": kind.rawValue])
+                )
+            })
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
@@ -61,6 +73,8 @@ package final class ProxyMetrics: Sendable {
     package func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
 
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
+
+    func handshakeFailed(_ kind: TLSFailure.Kind) { self.handshakeFailures[kind]?.add() }
 
     /// - Parameter method: position in `BackendMethod.allCases`; nil for a method that is not the protocol's.
     func ended(cluster: Int, method: Int?, status: GRPCStatusCode?) {

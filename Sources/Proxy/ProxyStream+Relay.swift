@@ -9,6 +9,13 @@ import Wire
 extension ProxyStream {
     // MARK: Request, downstream to upstream
 
+    /// What changes on the way to the replica's cluster.
+    var upstreamWay: UpstreamWay {
+        UpstreamWay(
+            from: self.connection?.access ?? ListenerAccess(),
+            to: self.runtime.directory.clusters[self.cluster ?? 0])
+    }
+
     func relayRequest(_ bytes: RawSpan) {
         guard self.leg.client != nil else { return self.consume(bytes.byteCount) }
         self.leg.send(bytes)

@@ -103,6 +103,9 @@ final class ProxyStream: HTTP2Stream {
         guard self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false else {
             return self.reply(LocalReply(.unsupportedMediaType))
         }
+        if let refusal = self.connection?.access.tokens.refusal(of: self.headers) {
+            return self.reply(LocalReply(refusal))
+        }
         switch self.runtime.settings.explain {
         case .never: self.wantsExplanation = false
         case .onRequest: self.wantsExplanation = self.headers.contains(.homingExplain)

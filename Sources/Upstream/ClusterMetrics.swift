@@ -65,6 +65,13 @@ package final class ClusterMetrics: Sendable {
         ).add()
     }
 
+    package func probeDenied(_ replica: String) {
+        self.registry.counter(
+            "homing_probes_denied_total", help: "Health probes that a replica answered with UNAUTHENTICATED.",
+            labels: ["cluster": self.cluster, "replica": replica]
+        ).add()
+    }
+
     package func loaded(_ replica: String, _ outcome: String) {
         self.registry.counter(
             "homing_model_loads_total", help: "LoadModel calls sent to replicas, by outcome.",

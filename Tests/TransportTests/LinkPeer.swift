@@ -47,6 +47,8 @@ final class LinkPeer: LinkHandler, LinkOwner {
         self.link?.needsDrain()
     }
 
+    func forgetUnsent() { self.output = Array(self.output.prefix(self.sent)) }
+
     func linkOpened() {
         self.record.state.withLock { $0.opened = true }
         if self.closesWhenSent { self.link?.closeAfterDrain() }

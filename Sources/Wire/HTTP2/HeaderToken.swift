@@ -16,6 +16,7 @@ package enum HeaderToken: UInt8, Sendable {
     case grpcMessage
     case homingExplain
     case host
+    case authorization
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
@@ -42,6 +43,7 @@ package enum HeaderToken: UInt8, Sendable {
             } else {
                 unsafe equal(name, "grpc-message") ? .grpcMessage : .other
             }
+        case 13: unsafe equal(name, "authorization") ? .authorization : .other
         case 16: unsafe equal(name, "x-homing-explain") ? .homingExplain : .other
         default: .other
         }
