@@ -13,7 +13,7 @@ package final class DownstreamConnection: HTTP2Connection {
     /// When its last stream ended, or when it opened.
     private(set) var idleSinceNs: UInt64 = 0
     /// When it was told to go; it is cut when it is still there at the next look.
-    private var endedNs: UInt64 = 0
+    private(set) var endedNs: UInt64 = 0
 
     init(on proxyLoop: ProxyLoop, listener: String, access: ListenerAccess) {
         self.proxyLoop = proxyLoop
@@ -40,13 +40,16 @@ package final class DownstreamConnection: HTTP2Connection {
 
     /// Says goodbye and closes; a caller that does not take that is cut at the next look.
     func endForGood(at now: UInt64) {
-        guard self.endedNs == 0, self.session.peerHasBegun else { return self.abort() }
+        guard self.session.peerHasBegun else { return self.abort() }
         self.endedNs = now
         self.session.submitGoAway(.noError)
         self.link.closeAfterDrain()
     }
 
-    package override func refused(_ offence: HTTP2Offence) { self.proxyLoop.runtime.metrics.defended(offence) }
+    package override func refused(_ offence: HTTP2Offence) {
+        self.endedNs = Loop.now
+        self.proxyLoop.runtime.metrics.defended(offence)
+    }
     package override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
         self.proxyLoop.runtime.metrics.protocolErrors.add()
     }

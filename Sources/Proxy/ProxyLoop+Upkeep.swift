@@ -29,6 +29,10 @@ extension ProxyLoop {
     private func lookAfterConnections(at now: UInt64) {
         let settings = self.runtime.settings
         for connection in self.openConnections {
+            if connection.endedNs > 0 {
+                connection.abort()
+                continue
+            }
             if let defence = connection.overdue(at: now, settings) {
                 self.runtime.metrics.defended(defence)
                 connection.endForGood(at: now)
@@ -44,7 +48,7 @@ extension ProxyLoop {
     func makeRoomForConnection() -> Bool {
         let limit = max(1, self.runtime.settings.maxConnections / max(1, self.runtime.loopCount))
         guard self.connectionCount >= limit else { return true }
-        let idle = self.openConnections.filter { $0.streamCount == 0 && !$0.isDraining }
+        let idle = self.openConnections.filter { $0.streamCount == 0 && !$0.isDraining && $0.endedNs == 0 }
         guard let oldest = idle.min(by: { $0.idleSinceNs < $1.idleSinceNs }) else {
             self.runtime.metrics.defended(.connectionRefused)
             return false

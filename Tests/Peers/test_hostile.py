@@ -34,6 +34,7 @@ from processes import wait_until
 from raw import open_socket
 
 SETTINGS = """
+listeners: [127.0.0.1:0]
 proxy:
   max_connections: 120
   handshake_timeout_ms: 1500

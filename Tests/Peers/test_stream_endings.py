@@ -41,7 +41,7 @@ def config(tmp_path):
 
     def write(text: str) -> list[str]:
         path = tmp_path / "homing.yaml"
-        path.write_text(text)
+        path.write_text("listeners: [127.0.0.1:0]\n" + text)
         return ["-c", str(path)]
 
     return write
