@@ -147,7 +147,8 @@ import Wire
         }
     }
 
-    @Test func `a worker that does not read costs no more than the windows and what is kept for a retry`() async throws {
+    @Test func `a worker that does not read costs no more than the windows and what is kept for a retry`() async throws
+    {
         try await Fleet.run(.neverReads, plan: { $0.proxy.maxHeldBytes = 100_000 }) { fleet in
             let caller = try await fleet.caller()
             let call = await caller.start("/backend.Backend/Forward")

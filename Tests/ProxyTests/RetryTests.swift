@@ -116,7 +116,8 @@ import Wire
     }
 
     @Test func `a request that is too large to keep stays with its replica`() async throws {
-        try await Fleet.run(.closesSocket(.beforeHeaders), .healthy, plan: { $0.proxy.maxHeldBytes = 100_000 }) { fleet in
+        try await Fleet.run(.closesSocket(.beforeHeaders), .healthy, plan: { $0.proxy.maxHeldBytes = 100_000 }) {
+            fleet in
             let result = try await fleet.call("Embedding", GRPCFrame.framed([UInt8](repeating: 1, count: 200_000)))
             #expect(result.status == .aborted && fleet[1].calls().isEmpty)
         }

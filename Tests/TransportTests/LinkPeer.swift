@@ -56,7 +56,9 @@ final class LinkPeer: LinkHandler, LinkOwner {
 
     func linkReceived(_ bytes: RawSpan) {
         var copy: [UInt8] = []
-        for offset in 0..<bytes.byteCount { copy.append(unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self)) }
+        for offset in 0..<bytes.byteCount {
+            copy.append(unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+        }
         self.record.state.withLock { [copy] in $0.received += copy }
         if self.closesOnReceive { self.link?.close() }
         if self.echoes { self.send(copy) }

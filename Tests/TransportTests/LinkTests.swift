@@ -47,7 +47,8 @@ import Transport
     }
 
     private static func socketPath() -> Endpoint {
-        Endpoint(.unix(FileManager.default.temporaryDirectory.appending(path: "h\(UInt32.random(in: 0...(.max)))").path()))
+        Endpoint(
+            .unix(FileManager.default.temporaryDirectory.appending(path: "h\(UInt32.random(in: 0...(.max)))").path()))
     }
 
     @Test(arguments: [false, true])

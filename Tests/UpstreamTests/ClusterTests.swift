@@ -63,7 +63,8 @@ import Wire
         cluster.probed(replica, .alive, latencyNs: 1)
         for (model, expected, shortage) in [
             (ReplicaModel.loading, Availability.loading, Cluster.Shortage.loading), (.missing, .notLoaded, .notLoaded),
-            (.restarted, .notLoaded, .notLoaded), (.unchecked, .suspect, .unreachable), (.loaded(1), .available, .unreachable),
+            (.restarted, .notLoaded, .notLoaded), (.unchecked, .suspect, .unreachable),
+            (.loaded(1), .available, .unreachable),
             (.unasked, .available, .unreachable),
         ] {
             cluster.setModel(of: replica, model, why: "test")
@@ -90,24 +91,30 @@ import Wire
     @Test func `a lost connection keeps what the replica has cached, a lost model or process does not`() {
         for (lose, isKept) in [
             ({ $0.connectionEvicted($1, .connectionLost) }, true),
-            ({
-                $0.setModel(of: $1, .loaded(1), why: "")
-                $0.connectionEvicted($1, .connectionLost)
-                $0.probed($1, .alive, latencyNs: 1)
-                $0.setModel(of: $1, .loaded(1), why: "still holds it")
-            }, true),
+            (
+                {
+                    $0.setModel(of: $1, .loaded(1), why: "")
+                    $0.connectionEvicted($1, .connectionLost)
+                    $0.probed($1, .alive, latencyNs: 1)
+                    $0.setModel(of: $1, .loaded(1), why: "still holds it")
+                }, true
+            ),
             ({ $0.connectionEvicted($1, .connectFailed(.refused)) }, false),
             ({ $0.setModel(of: $1, .missing, why: "") }, false),
-            ({
-                $0.setModel(of: $1, .loaded(1), why: "")
-                $0.connectionEvicted($1, .connectionLost)
-                $0.probed($1, .alive, latencyNs: 1)
-                $0.setModel(of: $1, .missing, why: "")
-            }, false),
-            ({
-                $0.setModel(of: $1, .loading, why: "")
-                $0.setModel(of: $1, .loaded(1), why: "")
-            }, false),
+            (
+                {
+                    $0.setModel(of: $1, .loaded(1), why: "")
+                    $0.connectionEvicted($1, .connectionLost)
+                    $0.probed($1, .alive, latencyNs: 1)
+                    $0.setModel(of: $1, .missing, why: "")
+                }, false
+            ),
+            (
+                {
+                    $0.setModel(of: $1, .loading, why: "")
+                    $0.setModel(of: $1, .loaded(1), why: "")
+                }, false
+            ),
         ] as [((Cluster, Replica) -> Void, Bool)] {
             let cluster = Self.cluster(replicas: 1)
             cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
@@ -149,7 +156,9 @@ import Wire
     @Test func `suspects get streams only when nobody is known to answer`() throws {
         let cluster = Self.cluster()
         cluster.probed(cluster.replicas[1], .alive, latencyNs: 1)
-        for _ in 0..<4 { #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now)?.0.id == cluster.replicas[1].id) }
+        for _ in 0..<4 {
+            #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now)?.0.id == cluster.replicas[1].id)
+        }
         cluster.connectionEvicted(cluster.replicas[1], .connectFailed(.refused))
         #expect(cluster.pick(Self.empty, excluding: [], at: Loop.now)?.0.id == cluster.replicas[0].id)
     }

@@ -123,7 +123,8 @@ import Wire
             }
             try await until("it was loaded again") { fleet[0].calls("LoadModel").count == 2 }
             try await until("it is back") { fleet.cluster.rows()[0].availability == .available }
-            #expect(fleet[0].calls("LoadModel").last?.body == Fleet.loadBody("m") && fleet[1].calls("LoadModel").count == 1)
+            #expect(
+                fleet[0].calls("LoadModel").last?.body == Fleet.loadBody("m") && fleet[1].calls("LoadModel").count == 1)
         }
     }
 

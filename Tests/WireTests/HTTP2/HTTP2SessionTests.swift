@@ -23,9 +23,14 @@ import Wire
         arrived.send(body)
         arrived.endBody(trailers: [("grpc-status", "0"), ("t-bin", "AA==")])
         pair.exchange()
-        #expect(request.events == (body.isEmpty ? [] : ["headers", "body"]) + (body.isEmpty ? ["headers"] : []) + ["trailers", "closed"])
+        #expect(
+            request.events == (body.isEmpty ? [] : ["headers", "body"]) + (body.isEmpty ? ["headers"] : []) + [
+                "trailers", "closed",
+            ])
         #expect(request.received == body && request.closure == .completed && arrived.closure == .completed)
-        #expect(request.trailers.strings.map { "\($0)" } == [("grpc-status", "0"), ("t-bin", "AA==")].map { "(name: \"\($0.0)\", value: \"\($0.1)\")" })
+        #expect(
+            request.trailers.strings.map { "\($0)" }
+                == [("grpc-status", "0"), ("t-bin", "AA==")].map { "(name: \"\($0.0)\", value: \"\($0.1)\")" })
         #expect(pair.client.session.streamCount == 0 && pair.server.session.streamCount == 0)
         #expect(pair.account.bytes == 0 && request.framed == body.count && arrived.framed == body.count)
     }
