@@ -20,6 +20,10 @@ package enum DirectCall {
         package var timeoutMs = 0
         /// Bound on connecting, in milliseconds. At least 1.
         package var connectTimeoutMs = 10_000
+        /// Nil means cleartext.
+        package var tls: TLSContext?
+        /// The value of `authorization`; nil sends none.
+        package var authorization: [UInt8]?
 
         package init(path: String, body: [UInt8]) {
             self.path = path
@@ -68,8 +72,8 @@ package enum DirectCall {
             let connection = DirectCallConnection(for: stream, on: loop)
             let link = Link(on: loop, handler: connection)
             connection.own(link)
-            connection.begin(request, authority: endpoint.description)
-            Connector.connect(link, to: endpoint, timeoutMs: max(1, request.connectTimeoutMs))
+            connection.begin(request, authority: request.tls?.authority(of: endpoint) ?? endpoint.authority)
+            Connector.connect(link, to: endpoint, timeoutMs: max(1, request.connectTimeoutMs), tls: request.tls)
             guard request.timeoutMs > 0 else { return }
             stream.timer = loop.schedule(after: UInt64(request.timeoutMs) * 1_000_000) { bound.value.timeIsUp() }
         }

@@ -15,13 +15,14 @@ final class DirectCallConnection: HTTP2Connection {
     func begin(_ request: DirectCall.Request, authority: String) {
         let list = self.session.newHeaderList()
         list.append(":method", "POST")
-        list.append(":scheme", "http")
+        list.append(":scheme", request.tls == nil ? "http" as StaticString : "https")
         list.append(":path", request.path)
         list.append(":authority", authority)
         list.append("content-type", "application/grpc")
         list.append("te", "trailers")
         if request.timeoutMs > 0 { list.append("grpc-timeout", "\(request.timeoutMs)m") }
         list.append("user-agent", "homing")
+        if let authorization = request.authorization { list.append(unindexed: "authorization", authorization) }
         for field in request.metadata { list.append(name: field.name, value: field.value) }
         guard self.session.submitRequest(self.stream, list, ended: false) else {
             preconditionFailure("a new session takes its first request")

@@ -18,6 +18,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     private var sessionIsBroken = false
     /// A server says nothing before its peer did: who does not speak HTTP/2 then gets an answer that it can read.
     private var hasReceived = false
+    /// The peer was sent away; what it still sends is not read.
+    private var isRefused = false
 
     package init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
         self.loop = loop
@@ -47,6 +49,14 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     open func streamClosed() {}
     /// The peer broke the protocol. `firstBytes` holds what it sent when that was no HTTP/2 at all.
     open func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
+    /// The peer did what we do not take; a GOAWAY says so, then the link is closed.
+    open func refused(_ offence: HTTP2Offence) {}
+    /// We sent GOAWAY with an error.
+    open func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
+    /// A request was refused because as many as we allow are open.
+    open func streamRefused() {}
+    /// We reset a stream because its peer broke a rule.
+    open func streamErrorSent(_ code: HTTP2ErrorCode) {}
     /// Bytes to send instead of the session's when the peer broke the protocol; then the link is closed. Asked until empty.
     open func goodbye() -> [UInt8] { [] }
 
@@ -95,14 +105,18 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package final func linkOpened() { self.opened() }
 
     package final func linkReceived(_ bytes: RawSpan) {
-        guard !self.sessionIsBroken else { return }
+        guard !self.sessionIsBroken, !self.isRefused else { return }
         if !self.hasReceived {
             self.hasReceived = true
             // What the session wanted to say before it might.
             self.link.needsDrain()
         }
-        switch self.session.receive(bytes) {
+        switch self.session.receive(bytes, at: self.session.role == .server ? Loop.now : 0) {
         case .ok: self.closeIfOver()
+        case .refused(let offence):
+            self.isRefused = true
+            self.refused(offence)
+            self.link.closeAfterDrain()
         case .failed:
             self.sessionIsBroken = true
             self.protocolFailed(notHTTP2: nil)

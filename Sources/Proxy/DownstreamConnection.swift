@@ -7,23 +7,60 @@ package import Wire
 package final class DownstreamConnection: HTTP2Connection {
     private let proxyLoop: ProxyLoop
     let listener: String
-    /// The cluster that everything on this listener goes to; nil when the request decides.
-    let listenerCluster: Int?
+    let access: ListenerAccess
     private var farewell: [UInt8] = []
+    private(set) var openedNs: UInt64 = 0
+    /// When its last stream ended, or when it opened.
+    private(set) var idleSinceNs: UInt64 = 0
+    /// When it was told to go; it is cut when it is still there at the next look.
+    private var endedNs: UInt64 = 0
 
-    init(on proxyLoop: ProxyLoop, listener: String, listenerCluster: Int?) {
+    init(on proxyLoop: ProxyLoop, listener: String, access: ListenerAccess) {
         self.proxyLoop = proxyLoop
         self.listener = listener
-        self.listenerCluster = listenerCluster
+        self.access = access
         super.init(.server, on: proxyLoop.loop, factory: proxyLoop.sessionFactory)
     }
+
+    /// The cluster that everything on this listener goes to; nil when the request decides.
+    var listenerCluster: Int? { self.access.cluster }
 
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 
-    package override func opened() { self.proxyLoop.opened(self) }
+    package override func opened() {
+        self.openedNs = Loop.now
+        self.idleSinceNs = self.openedNs
+        self.proxyLoop.opened(self)
+    }
 
-    package override func closed(_ closure: LinkClosure) { self.proxyLoop.closed(self) }
+    package override func streamClosed() {
+        if self.streamCount == 0 { self.idleSinceNs = Loop.now }
+    }
+
+    /// Says goodbye and closes; a caller that does not take that is cut at the next look.
+    func endForGood(at now: UInt64) {
+        guard self.endedNs == 0, self.session.peerHasBegun else { return self.abort() }
+        self.endedNs = now
+        self.session.submitGoAway(.noError)
+        self.link.closeAfterDrain()
+    }
+
+    package override func refused(_ offence: HTTP2Offence) { self.proxyLoop.runtime.metrics.defended(offence) }
+    package override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
+        self.proxyLoop.runtime.metrics.protocolErrors.add()
+    }
+    package override func streamRefused() { self.proxyLoop.runtime.metrics.defended(.streamRefused) }
+    package override func streamErrorSent(_ code: HTTP2ErrorCode) {
+        self.proxyLoop.runtime.metrics.defended(.malformedRequest)
+    }
+
+    package override func closed(_ closure: LinkClosure) {
+        if case .connectFailed(.tls(let failure)) = closure {
+            self.proxyLoop.runtime.handshakeFailed(failure, peer: self.peer, listener: self.listener)
+        }
+        self.proxyLoop.closed(self)
+    }
 
     package override func makeStream() -> HTTP2Stream {
         let stream = self.proxyLoop.makeStream()

@@ -33,6 +33,16 @@ package struct LocalReply: Sendable, Equatable {
         case malformedRequest = "malformed_request"
         /// A request that the proxy answers itself is larger than it takes.
         case requestTooLarge = "request_too_large"
+        /// The listener wants a token and the caller sent none.
+        case missingToken = "missing_token"
+        /// The caller's `authorization` is none that begins with `Bearer `, or there are two.
+        case malformedToken = "malformed_token"
+        /// The caller's token is not one that the listener takes.
+        case wrongToken = "wrong_token"
+        /// The request's header list is over the limit.
+        case headersTooLarge = "headers_too_large"
+        /// Nothing moved on the stream for too long.
+        case streamIdle = "stream_idle"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
         /// Not a gRPC request: another method than POST.
@@ -46,10 +56,10 @@ package struct LocalReply: Sendable, Equatable {
     /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
     package let httpStatus: Int
 
-    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil) {
+    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
         self.cause = cause
         self.status = GRPCStatus(code ?? Self.code(of: cause), detail ?? Self.text(of: cause))
-        self.httpStatus = Self.httpStatus(of: cause)
+        self.httpStatus = httpStatus ?? Self.httpStatus(of: cause)
     }
 
     private static func code(of cause: Cause) -> GRPCStatusCode {
@@ -57,11 +67,12 @@ package struct LocalReply: Sendable, Equatable {
         case .noReplica: .unavailable
         case .modelLoading, .modelNotLoaded: .failedPrecondition
         case .unknownModel: .notFound
-        case .replicaLost: .aborted
+        case .replicaLost, .streamIdle: .aborted
         case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
         case .deadlineExceeded: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
-        case .requestTooLarge: .resourceExhausted
+        case .requestTooLarge, .headersTooLarge: .resourceExhausted
+        case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
         }
@@ -82,6 +93,11 @@ package struct LocalReply: Sendable, Equatable {
         case .truncatedRequest: "the request ended inside a gRPC message"
         case .malformedRequest: "the request is not the protobuf message that this method takes"
         case .requestTooLarge: "the request is larger than this method takes"
+        case .missingToken: "missing authorization header"
+        case .malformedToken: "not a Bearer token"
+        case .wrongToken: "invalid token"
+        case .headersTooLarge: "the request's headers are larger than the limit"
+        case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .loadFailed: "the model could not be loaded"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
@@ -94,7 +110,7 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .loadFailed:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken:
             200
         }
     }

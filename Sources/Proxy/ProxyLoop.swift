@@ -22,6 +22,7 @@ package final class ProxyLoop {
     private var deadlines = DeadlineWheel<ProxyStream>(at: Loop.now)
     private var wheelIsTurning = false
     private(set) var isDraining = false
+    var upkeepIsScheduled = false
 
     /// Most stream objects that are kept for reuse.
     private static let maxIdleStreams = 256
@@ -32,6 +33,9 @@ package final class ProxyLoop {
         self.upstream = upstream
         var settings = HTTP2Settings()
         settings.maxConcurrentStreams = runtime.settings.maxConcurrentStreams
+        settings.maxHeaderListBytes = runtime.settings.maxHeaderListBytes
+        settings.limits.resetsPerSecond = runtime.settings.maxResetsPerSecond
+        settings.limits.emptyFramesPerSecond = runtime.settings.maxEmptyFramesPerSecond
         self.sessionFactory = HTTP2SessionFactory(settings: settings)
         self.accessLog = AccessLogWriter(to: runtime.accessLog)
         self.chains = runtime.directory.clusters.map { PrefixChain(settings: $0.settings.routing) }
@@ -40,13 +44,16 @@ package final class ProxyLoop {
     // MARK: Connections
 
     /// Makes what goes on top of an accepted link.
-    package func accept(listener: String, cluster: Int?) -> DownstreamConnection {
-        DownstreamConnection(on: self, listener: listener, listenerCluster: cluster)
+    package func accept(listener: String, access: ListenerAccess = ListenerAccess()) -> DownstreamConnection {
+        DownstreamConnection(on: self, listener: listener, access: access)
     }
 
     func opened(_ connection: DownstreamConnection) {
+        let hasRoom = self.makeRoomForConnection()
         self.connections[ObjectIdentifier(connection)] = connection
         self.runtime.metrics.connections.add()
+        guard hasRoom else { return connection.abort() }
+        self.scheduleUpkeep()
         if self.isDraining { connection.shutDown() }
     }
 
@@ -57,6 +64,7 @@ package final class ProxyLoop {
     }
 
     package var connectionCount: Int { self.connections.count }
+    var openConnections: some Collection<DownstreamConnection> { self.connections.values }
 
     /// First step of a drain: every caller is told to open no new streams; those under way still get in.
     package func startDrain() {

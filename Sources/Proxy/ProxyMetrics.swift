@@ -1,5 +1,6 @@
 package import Telemetry
-internal import Wire
+import Transport
+package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
 package final class ProxyMetrics: Sendable {
@@ -10,6 +11,8 @@ package final class ProxyMetrics: Sendable {
     package let undecodedHints: Counter
     package let notHTTP2: Counter
     package let protocolErrors: Counter
+    private let handshakeFailures: [TLSFailure.Kind: Counter]
+    private let defences: [String: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -30,6 +33,26 @@ package final class ProxyMetrics: Sendable {
             "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.")
         self.protocolErrors = registry.counter(
             "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.")
+        self.handshakeFailures = Dictionary(
+            uniqueKeysWithValues: TLSFailure.Kind.allCases.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_tls_handshake_failures_total",
+                        help: "Downstream connections that did not get through their TLS handshake.",
+                        labels: ["reason": kind.rawValue])
+                )
+            })
+        let kinds = Defence.allCases.map(\.rawValue) + HTTP2Offence.allCases.map(\.rawValue)
+        self.defences = Dictionary(
+            uniqueKeysWithValues: kinds.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_defences_total", help: "What was done against callers that cost too much, by kind.",
+                        labels: ["kind": kind])
+                )
+            })
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
@@ -46,7 +69,12 @@ package final class ProxyMetrics: Sendable {
         }
     }
 
+    package func defended(_ defence: Defence) { self.defences[defence.rawValue]?.add() }
+    package func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
+
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
+
+    func handshakeFailed(_ kind: TLSFailure.Kind) { self.handshakeFailures[kind]?.add() }
 
     /// - Parameter method: position in `BackendMethod.allCases`; nil for a method that is not the protocol's.
     func ended(cluster: Int, method: Int?, status: GRPCStatusCode?) {

@@ -2,8 +2,26 @@
 package struct ProxySettings: Sendable, Equatable {
     /// Most bytes of a stream's first message that are held for the routing hint; past it there is no hint.
     package var maxHeldBytes = 4 * 1024 * 1024
+    /// Most request bytes that all streams together hold before their pick; past it a stream goes on without a hint.
+    package var maxTotalHeldBytes = 256 * 1024 * 1024
     /// SETTINGS_MAX_CONCURRENT_STREAMS that callers are told (RFC 9113 §6.5.2).
     package var maxConcurrentStreams = 1_000
+    /// Connections of callers, shared out evenly over the loops. Past it the longest idle one is closed for a new one.
+    package var maxConnections = 10_000
+    /// SETTINGS_MAX_HEADER_LIST_SIZE: bytes of a request's headers as RFC 9113 §6.5.2 counts them.
+    package var maxHeaderListBytes = 65_536
+    /// Streams per second that one connection may reset; ten seconds' worth at once.
+    package var maxResetsPerSecond = 100
+    /// Frames per second without content that one connection may send; ten seconds' worth at once.
+    package var maxEmptyFramesPerSecond = 1_000
+    /// How long a caller may take for its preface, and for a frame or a header list that it has begun. Zero: for ever.
+    package var handshakeTimeoutMs = 10_000
+    /// How long a connection may be without streams. Zero: for ever.
+    package var idleTimeoutMs = 3_600_000
+    /// How long a stream without a deadline may be without progress in either direction. Zero: for ever.
+    package var streamIdleTimeoutMs = 0
+    /// How long a caller may leave the bytes of its answer where they are. Zero: for ever.
+    package var stalledReaderTimeoutMs = 300_000
     /// How long open streams may go on after SIGTERM.
     package var drainTimeoutMs = 30_000
     /// Who is told which replica served a stream, in `x-homing-replica` and `x-homing-reason` response metadata.

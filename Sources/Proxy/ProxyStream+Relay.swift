@@ -9,10 +9,20 @@ import Wire
 extension ProxyStream {
     // MARK: Request, downstream to upstream
 
+    /// What changes on the way to the replica's cluster.
+    var upstreamWay: UpstreamWay {
+        UpstreamWay(
+            from: self.connection?.access ?? ListenerAccess(),
+            to: self.runtime.directory.clusters[self.cluster ?? 0])
+    }
+
     func relayRequest(_ bytes: RawSpan) {
         guard self.leg.client != nil else { return self.consume(bytes.byteCount) }
         self.leg.send(bytes)
-        if self.leg.canSendBodyAgain, self.leg.heldBytes > self.runtime.settings.maxHeldBytes {
+        let total = self.runtime.settings.maxTotalHeldBytes / self.runtime.loopCount
+        if self.leg.canSendBodyAgain,
+            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.proxyLoop.upstream.account.bytes > total
+        {
             // Too much to keep for a retry; from here the stream stays with its replica.
             self.leg.dropBodyKeptForRetry()
         }
@@ -20,6 +30,7 @@ extension ProxyStream {
 
     /// The replica's side took `count` bytes of the request: the caller may send as many more.
     func requestBodyFramed(_ count: Int) {
+        self.progressed = true
         let credited = min(count, self.creditedBytes)
         self.creditedBytes -= credited
         self.consume(count - credited)
@@ -75,12 +86,16 @@ extension ProxyStream {
     func answerBodyArrived(_ bytes: RawSpan) {
         guard self.isAttached, self.phase == .answering else { return self.leg.consume(bytes.byteCount) }
         self.responseBytes += bytes.byteCount
+        self.progressed = true
         self.responseCount.count(bytes)
         self.send(bytes)
     }
 
     /// The caller's side took `count` bytes of the answer: the replica may send as many more.
-    func responseBodyFramed(_ count: Int) { self.leg.consume(count) }
+    func responseBodyFramed(_ count: Int) {
+        self.progressed = true
+        self.leg.consume(count)
+    }
 
     func answerEnded(withTrailers: Bool) {
         guard self.isAttached, self.phase == .answering else { return }

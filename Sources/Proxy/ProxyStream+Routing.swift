@@ -49,7 +49,9 @@ extension ProxyStream {
                     self.reply(LocalReply(.requestTooLarge))
                 }
             }
-        } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless {
+        } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless
+            || self.isOneHeldTooMany
+        {
             switch self.handling {
             case .affinity, .relay:
                 // Too long to hold: no hint, never an error.
@@ -59,6 +61,13 @@ extension ProxyStream {
             case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
             }
         }
+    }
+
+    /// Whether all streams of the process together hold more than they may.
+    private var isOneHeldTooMany: Bool {
+        guard self.runtime.metrics.heldBytes.value > self.runtime.settings.maxTotalHeldBytes else { return false }
+        self.runtime.metrics.defended(.heldBytes)
+        return true
     }
 
     /// The held bytes have gone on their way, or are not needed any more.
@@ -242,6 +251,7 @@ extension ProxyStream {
     func pickAgain(_ cause: RetryCause) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
+        guard cluster.mayRetry() else { return false }
         self.tried.append(failed.id)
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()

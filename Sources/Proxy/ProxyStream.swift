@@ -55,6 +55,9 @@ final class ProxyStream: HTTP2Stream {
     var creditedBytes = 0
     /// Bytes that wait for the first message to be whole.
     var waitingBytes = 0
+    /// Whether a byte has moved since the loop last looked, and when it first found that none had.
+    var progressed = true
+    var quietSinceNs: UInt64 = 0
     var localReply: LocalReply.Cause?
     /// What the caller was told, or is about to be.
     var status: GRPCStatusCode?
@@ -85,11 +88,23 @@ final class ProxyStream: HTTP2Stream {
             self.method = found.method
             self.methodPosition = found.position
         }
+        guard self.hostAgrees else {
+            // Malformed (RFC 9113 §8.3.1): nobody could say which of the two a worker would believe.
+            return self.reset(.protocolError)
+        }
+        if self.headersAreTooLarge {
+            self.runtime.metrics.defended(.headersTooLarge)
+            let speaksGRPC = self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false
+            return self.reply(LocalReply(.headersTooLarge, httpStatus: speaksGRPC ? 200 : 431))
+        }
         guard self.headers.withValue(.method, { $0.equals("POST") }) ?? false else {
             return self.reply(LocalReply(.methodNotAllowed))
         }
         guard self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false else {
             return self.reply(LocalReply(.unsupportedMediaType))
+        }
+        if let refusal = self.connection?.access.tokens.refusal(of: self.headers) {
+            return self.reply(LocalReply(refusal))
         }
         switch self.runtime.settings.explain {
         case .never: self.wantsExplanation = false
@@ -101,8 +116,15 @@ final class ProxyStream: HTTP2Stream {
         self.start()
     }
 
+    /// Whether a host header, if there is one beside `:authority`, says the same.
+    private var hostAgrees: Bool {
+        guard self.headers.contains(.host), let host = self.headers.withValue(.host, { $0.copied }) else { return true }
+        return self.headers.withValue(.authority) { $0.copied == host } ?? true
+    }
+
     override func bodyArrived(_ bytes: RawSpan) {
         self.requestBytes += bytes.byteCount
+        self.progressed = true
         self.requestCount.count(bytes)
         if self.requestCount.isMalformed { return self.refuseRequest(LocalReply(.malformedFraming), bytes.byteCount) }
         switch self.phase {
@@ -173,6 +195,21 @@ final class ProxyStream: HTTP2Stream {
     }
 
     override func bodyFramed(_ count: Int) { self.responseBodyFramed(count) }
+
+    /// The whole answer has been sent and the caller still sends: it may stop (RFC 9113 §8.1).
+    override func endSent() { self.reset(.noError) }
+
+    var hasDeadline: Bool { self.deadlineNs > 0 }
+
+    /// Nothing has moved for too long: a worker that went silent for ever is let go of.
+    func endIdle() {
+        if self.leg.isAttached { self.leg.cancel() }
+        if self.phase == .answering {
+            self.endBroken(LocalReply(.streamIdle))
+        } else {
+            self.reply(LocalReply(.streamIdle))
+        }
+    }
 
     override func closed(_ closure: StreamClosure) {
         switch closure {
@@ -248,6 +285,8 @@ final class ProxyStream: HTTP2Stream {
         self.requestBytes = 0
         self.responseBytes = 0
         self.creditedBytes = 0
+        self.progressed = true
+        self.quietSinceNs = 0
         self.localReply = nil
         self.status = nil
         self.resetCode = nil

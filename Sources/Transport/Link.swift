@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import NIOSSL
 
 /// One byte stream to a peer, TCP or Unix: the socket under an HTTP/2 connection.
 ///
@@ -46,9 +47,18 @@ package final class Link {
 
     // MARK: Called by the channel handler and the connector
 
+    /// There is a peer; with TLS it is not known yet whether the link opens.
+    func connected(_ channel: any Channel) {
+        self.peer = Self.text(of: channel.remoteAddress)
+    }
+
+    /// The link never opens.
+    func handshakeFailed(_ failure: TLSFailure) {
+        if self.closure == nil { self.closure = .connectFailed(.tls(failure)) }
+    }
+
     func opened(_ channel: any Channel) {
         self.channel = channel
-        self.peer = Self.text(of: channel.remoteAddress)
         if self.closure != nil {
             channel.close(mode: .all, promise: nil)
             return
@@ -69,7 +79,11 @@ package final class Link {
     }
 
     func failed(_ error: any Error) {
-        if self.closure == nil {
+        guard self.closure == nil else { return }
+        // Many peers close without TLS's own goodbye; HTTP/2 has said what there was to say.
+        if case NIOSSLError.uncleanShutdown = error {
+            self.closure = .closedByPeer
+        } else {
             self.closure = .broken(Self.text(of: error))
         }
     }
@@ -119,7 +133,8 @@ package final class Link {
         if let ip = address.ipAddress, let port = address.port {
             return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
         }
-        return address.pathname.map { "unix:\($0)" } ?? "unknown"
+        // A caller's end of a UNIX socket has no name.
+        return address.pathname.map { $0.isEmpty ? "unix" : "unix:\($0)" } ?? "unknown"
     }
 
     private static func text(of error: any Error) -> String {

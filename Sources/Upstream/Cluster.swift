@@ -2,7 +2,8 @@ package import Logging
 package import Routing
 import Synchronization
 package import Telemetry
-import Transport
+package import Transport
+import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -13,7 +14,10 @@ package final class Cluster: Sendable {
     package let settings: ClusterSettings
     package let replicas: [Replica]
     package let metrics: ClusterMetrics
+    /// How replicas are spoken to; nil in cleartext.
+    package let tls: TLSContext?
     let log: Logger
+    private let retryBudget: RetryBudget
     private let state: Mutex<State>
 
     struct State: Sendable {
@@ -30,6 +34,8 @@ package final class Cluster: Sendable {
         var why = "not probed yet"
         var probe: ProbeRecord?
         var evictions = 0
+        /// The last probe was answered with UNAUTHENTICATED.
+        var deniesProbes = false
         /// Wakes the replica's prober before its time.
         var wake: (@Sendable () -> Void)?
     }
@@ -42,10 +48,15 @@ package final class Cluster: Sendable {
     }
 
     /// - Parameter firstSlot: the process-wide slot of this cluster's first replica; the others follow.
-    package init(settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger) {
+    /// - Parameter tls: made from `settings.tls`.
+    package init(
+        settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger, tls: TLSContext? = nil
+    ) {
         self.name = settings.name
         self.settings = settings
         self.log = log
+        self.tls = tls
+        self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -79,6 +90,7 @@ package final class Cluster: Sendable {
             return nil
         }
         self.metrics.picked(decision)
+        if excluding.isEmpty { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)
     }
 
@@ -89,6 +101,13 @@ package final class Cluster: Sendable {
             case .failed: .failedBeforeResponse
             }
         self.state.withLock { $0.table.release(lease, leaseOutcome, at: Instant(nanoseconds: Loop.now)) }
+    }
+
+    /// Whether the retry budget allows one more; if so it is spent.
+    package func mayRetry() -> Bool {
+        if self.retryBudget.spend() { return true }
+        self.metrics.retriesRefused.add()
+        return false
     }
 
     /// Gives a lease back that never became a stream.
@@ -124,10 +143,12 @@ package final class Cluster: Sendable {
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
         }
-        self.log.info(
-            "connection evicted",
+        // A replica that is out refuses every probe; what changed is said by `update`.
+        self.log.log(
+            level: failure == .connectionLost ? .info : .debug, "connection evicted",
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
+                "detail": "\(failure.detail ?? "")",
             ])
         // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
@@ -145,6 +166,22 @@ package final class Cluster: Sendable {
                 entry.model.lost(refused: refused)
             }
         }
+    }
+
+    /// A replica that does not take our token is alive; an operator should hear of it all the same, once.
+    func probeAnswered(_ replica: Replica, _ code: GRPCStatusCode) {
+        let isDenied = code == .unauthenticated
+        let wasDenied = self.state.withLock { state in
+            let position = self.position(of: replica)
+            defer { state.entries[position].deniesProbes = isDenied }
+            return state.entries[position].deniesProbes
+        }
+        guard isDenied else { return }
+        self.metrics.probeDenied(replica.name)
+        guard !wasDenied else { return }
+        self.log.warning(
+            "replica does not accept our token",
+            metadata: ["cluster": "\(self.name)", "replica": "\(replica.name)"])
     }
 
     /// A stream was refused with "Model not loaded". Returns whether the replica is out until its model is back, so that

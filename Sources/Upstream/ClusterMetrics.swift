@@ -8,6 +8,7 @@ package final class ClusterMetrics: Sendable {
     private let retries: [RetryCause: Counter]
     package let diverts: Counter
     package let noReplica: Counter
+    let retriesRefused: Counter
     package let timeToFirstResponse: Histogram
     private let registry: MetricRegistry
     private let cluster: String
@@ -25,6 +26,9 @@ package final class ClusterMetrics: Sendable {
             labels: ["cluster": cluster])
         self.noReplica = registry.counter(
             "homing_no_replica_total", help: "Streams that found no replica at all.", labels: ["cluster": cluster])
+        self.retriesRefused = registry.counter(
+            "homing_retries_refused_total", help: "Retries that the retry budget did not allow.",
+            labels: ["cluster": cluster])
         self.retries = Dictionary(
             uniqueKeysWithValues: RetryCause.allCases.map { cause in
                 (
@@ -58,6 +62,13 @@ package final class ClusterMetrics: Sendable {
         self.registry.counter(
             "homing_probes_total", help: "Health probes by replica and outcome.",
             labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
+        ).add()
+    }
+
+    package func probeDenied(_ replica: String) {
+        self.registry.counter(
+            "homing_probes_denied_total", help: "Health probes that a replica answered with UNAUTHENTICATED.",
+            labels: ["cluster": self.cluster, "replica": replica]
         ).add()
     }
 

@@ -7,5 +7,10 @@ package struct PoolSettings: Sendable, Equatable {
     /// How many other replicas a stream may be sent to after a failure before its first response byte.
     package var maxRetries = 3
 
+    /// Retries that traffic earns: this share of the streams that were picked for. 0 to 1.
+    package var retryBudgetShare = 0.25
+    /// Retries that are allowed at once, before traffic has earned more; also the most that are saved up.
+    package var retryBudgetReserve = 1_000
+
     package init() {}
 }

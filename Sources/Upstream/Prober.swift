@@ -55,6 +55,7 @@ package struct Prober: Sendable {
             on: self.loops[replica.slot % self.loops.count],
             timeoutMs: self.cluster.settings.probe.deadlineMs)
         self.cluster.probed(replica, ProbeOutcome(answer), latencyNs: Loop.now - began)
+        if case .status(let code, _, _) = answer { self.cluster.probeAnswered(replica, code) }
     }
 
     /// Nanoseconds until the next probe: the interval with jitter, or the short retry time of one that is not all right.

@@ -22,12 +22,14 @@ struct Predict: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: PredictFlags
+    @OptionGroup var identity: IdentityFlags
 
     func run() async throws {
         let message = try self.options.message()
-        let group = LoopGroup(count: 1)
         var request = PredictRun.request(message)
         request.timeoutMs = self.options.timeoutMs
+        try self.identity.apply(to: &request)
+        let group = LoopGroup(count: 1)
         let outcome = try await PredictRun.run(request, at: self.options.address, on: group.loops[0]) { text in
             guard !self.options.json else { return }
             do {

@@ -104,6 +104,8 @@ extension DirectCall.Failure {
         case .connectFailed(.refused): "nothing listens at \(address)"
         case .connectFailed(.timedOut): "\(address) did not take the connection in time"
         case .connectFailed(.unreachable(let why)): "\(address) cannot be reached: \(why)"
+        case .connectFailed(.tls(let why)):
+            "no TLS with \(address): \(why.detail) (\(why.kind.rawValue))"
         case .connectionLost: "\(address) closed the connection before its answer was complete"
         case .reset(let code): "\(address) reset the call with \(code) before its answer was complete"
         case .timedOut: "\(address) did not answer in time"

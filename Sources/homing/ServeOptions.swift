@@ -19,10 +19,25 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("listen"),
         help: ArgumentHelp(
             "Where callers connect: host:port, [v6]:port or unix:/path. May be repeated.",
-            discussion: "Port 0 means any free port, which the log then tells. Default: 127.0.0.1:50051.",
+            discussion: """
+                Replaces the addresses of the file's listeners; their TLS and tokens stay. Port 0 means any free port, \
+                which the log then tells. Default: 127.0.0.1:50051.
+                """,
             valueName: "address"),
         transform: Flags.endpoint)
     var listeners: [Endpoint] = []
+
+    @Option(
+        name: .customLong("tls-certificate"),
+        help: ArgumentHelp(
+            "Serve TLS on every listener, with the certificate chain in this PEM file.",
+            discussion: "Needs --tls-key. Default: cleartext.", valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: ArgumentHelp("The private key of that certificate, PEM.", valueName: "file"))
+    var tlsKey: String?
 
     @Option(
         name: .customLong("admin"),
@@ -73,6 +88,9 @@ struct ServeOptions: ParsableArguments {
         if let threads = self.threads, !(0...1_024).contains(threads) {
             throw ValidationError("--threads is a whole number, 0 to 1024.")
         }
+        guard (self.tlsCertificate == nil) == (self.tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key need each other.")
+        }
         if self.models.contains("") { throw ValidationError("--model is a name that is not empty.") }
     }
 
@@ -96,7 +114,25 @@ struct ServeOptions: ParsableArguments {
 
     /// Changes what the flags say; gives back what they say and cannot mean.
     private func apply(to settings: inout ServeSettings) -> [Problem] {
-        if !self.listeners.isEmpty { settings.listeners = self.listeners.map { ListenerSettings(address: $0) } }
+        if !self.listeners.isEmpty {
+            guard let template = settings.commonListener else {
+                let text = "the file's listeners differ in tls or auth, so addresses belong into the file"
+                return [Problem(path: "--listen", line: nil, text: text)]
+            }
+            settings.listeners = self.listeners.map { address in
+                var listener = template
+                listener.address = address
+                return listener
+            }
+        }
+        if let certificate = self.tlsCertificate, let key = self.tlsKey {
+            for index in settings.listeners.indices {
+                var tls = settings.listeners[index].tls ?? TLSServerSettings()
+                tls.certificateFile = certificate
+                tls.privateKeyFile = key
+                settings.listeners[index].tls = tls
+            }
+        }
         if let admin = self.admin { settings.admin = admin }
         if let threads = self.threads { settings.threads = threads }
         if let logLevel = self.logLevel { settings.logLevel = logLevel }

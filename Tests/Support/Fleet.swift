@@ -14,6 +14,7 @@ package final class Fleet: Sendable {
     /// What a test may change before the fleet is made.
     package struct Plan: Sendable {
         package var proxy = ProxySettings()
+        package var access = ListenerAccess()
         package var cluster = ClusterSettings()
         /// Models of the cluster, and of a second one without replicas of its own workers.
         package var otherClusters: [ClusterSettings] = []
@@ -105,8 +106,9 @@ package final class Fleet: Sendable {
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
         self.proxies = proxies
+        let access = plan.access
         self.listener = try await Listener.bind(.anyPort, on: group) { loop in
-            proxies[loop.index].value.accept(listener: "test", cluster: nil)
+            proxies[loop.index].value.accept(listener: "test", access: access)
         }
         self.endpoint = self.listener.endpoint
         let prober = Prober(cluster: clusters[0], loops: upstream, models: models[0])

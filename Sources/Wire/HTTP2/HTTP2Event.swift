@@ -8,10 +8,14 @@ internal import CNghttp2
         case trailers
         case bodyEnded
         case framed
+        case endSent
         case closed
         case settings
         case goAway
         case pingAck
+        case goAwaySent
+        case streamRefused
+        case streamErrorSent
     }
 
     let kind: Kind

@@ -21,6 +21,12 @@ internal import CNghttp2
     private var receivedBytes = 0
     private var output = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var outputCount = 0
+
+    /// What a caller sends is looked at here first; nil on a client session.
+    private var gate: FrameGate?
+    /// Streams that nghttp2 takes above the limit that callers are told, so that they can be refused one by one.
+    private static let spareStreams = 1_000
+    private var settingsAreSent = false
     /// A DATA frame found no room: there is more, although nghttp2 has nothing to hand out.
     private var outputIsFull = false
 
@@ -38,6 +44,10 @@ internal import CNghttp2
     package init(_ role: Role, factory: HTTP2SessionFactory, delegate: any HTTP2SessionDelegate) {
         self.role = role
         self.factory = factory
+        if role == .server {
+            self.gate = FrameGate(
+                limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)
+        }
         unsafe self.delegate = delegate
         var raw: OpaquePointer?
         // The user data is set below, when `self` may be used.
@@ -64,15 +74,21 @@ internal import CNghttp2
         case failed
         /// The first bytes are not the client's connection preface (RFC 9113 §3.4).
         case notHTTP2
+        /// The caller did what we do not take; `drain` has a GOAWAY that says so, and nothing more is read.
+        case refused(HTTP2Offence)
     }
 
     /// Feeds bytes from the peer and tells streams and delegate what they meant.
-    package func receive(_ bytes: RawSpan) -> ReceiveResult {
+    /// - Parameter nowNs: when they came, for the limits of a caller.
+    package func receive(_ bytes: RawSpan, at nowNs: UInt64 = 0) -> ReceiveResult {
         guard !self.hasFailed else { return .failed }
         self.receivedBytes = 0
         var result = ReceiveResult.ok
-        unsafe bytes.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return }
+        unsafe bytes.withUnsafeBytes { all in
+            let refusal = unsafe self.gate?.check(all, at: nowNs)
+            let bytes = unsafe UnsafeRawBufferPointer(rebasing: all[..<(refusal?.offset ?? all.count)])
+            defer { if let refusal { result = self.refuse(refusal, insteadOf: result) } }
+            guard let base = bytes.baseAddress, bytes.count > 0 else { return }
             let used = unsafe nghttp2_session_mem_recv(
                 self.raw, base.assumingMemoryBound(to: UInt8.self), bytes.count)
             if used < 0 {
@@ -88,6 +104,18 @@ internal import CNghttp2
         self.askForDrain()
         return result
     }
+
+    private func refuse(_ refusal: FrameGate.Refusal, insteadOf result: ReceiveResult) -> ReceiveResult {
+        // What came before may have ended the connection already.
+        guard case .ok = result, unsafe nghttp2_session_want_read(self.raw) != 0 else { return result }
+        _ = unsafe nghttp2_session_terminate_session(self.raw, refusal.offence.code.rawValue)
+        return .refused(refusal.offence)
+    }
+
+    /// Since when a preface, a frame or a header block of the caller has been arriving; zero while none is.
+    package var incompleteSinceNs: UInt64 { self.gate?.incompleteSinceNs ?? 0 }
+    /// Whether a whole frame of the caller has begun. True on a client session.
+    package var peerHasBegun: Bool { self.gate?.hasBegun ?? true }
 
     // MARK: Out
 
@@ -126,9 +154,26 @@ internal import CNghttp2
             if count < 0 { self.hasFailed = true }
             guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
             unsafe self.leftover = UnsafeRawBufferPointer(start: pointer, count: count)
+            let start = self.outputCount
             guard self.flushLeftover() else { return true }
+            if !self.settingsAreSent { self.tellStreamLimit(at: start, count) }
         }
         return true
+    }
+
+    /// Puts the limit that callers are told in place of nghttp2's own, which is higher, in our first SETTINGS frame: at
+    /// its own limit nghttp2 ends the connection instead of refusing a stream (RFC 9113 §5.1.2).
+    private func tellStreamLimit(at start: Int, _ count: Int) {
+        self.settingsAreSent = true
+        guard self.role == .server else { return }
+        let frame = unsafe UnsafeMutableRawBufferPointer(rebasing: self.output[start..<start + count])
+        guard unsafe count >= 9 && frame[3] == UInt8(NGHTTP2_SETTINGS.rawValue) else { return }
+        for entry in stride(from: 9, to: count - 5, by: 6)
+        where unsafe frame[entry + 1] == UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue) {
+            unsafe frame.storeBytes(
+                of: UInt32(self.factory.settings.maxConcurrentStreams).bigEndian, toByteOffset: entry + 2,
+                as: UInt32.self)
+        }
     }
 
     private func flushLeftover() -> Bool {
@@ -236,7 +281,7 @@ internal import CNghttp2
             entries.append(
                 nghttp2_settings_entry(
                     settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-                    value: UInt32(settings.maxConcurrentStreams)))
+                    value: UInt32(settings.maxConcurrentStreams + Self.spareStreams)))
         case .client:
             entries.append(
                 nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
@@ -253,6 +298,15 @@ internal import CNghttp2
     }
 
     // MARK: Streams
+
+    /// Calls `body` with every open stream. `body` may end streams: they are told when what that sends has been sent.
+    package func forEachStream(_ body: (HTTP2Stream) -> Void) {
+        var next = unsafe self.firstStream
+        while let stream = next {
+            unsafe next = stream.next
+            body(stream)
+        }
+    }
 
     /// The connection is gone: every stream is told so and detached. Nothing may be submitted afterwards.
     package func connectionLost() {
@@ -316,8 +370,12 @@ internal import CNghttp2
         case .goAway:
             unsafe self.delegate?.goAwayArrived(
                 lastStreamID: event.lastStreamID, code: HTTP2ErrorCode(rawValue: event.code))
+        case .goAwaySent: unsafe self.delegate?.errorGoAwaySent(HTTP2ErrorCode(rawValue: event.code))
+        case .streamRefused: unsafe self.delegate?.streamRefused()
+        case .streamErrorSent:
+            unsafe self.delegate?.streamErrorSent(HTTP2ErrorCode(rawValue: event.code))
         case .pingAck: ()
-        case .headers, .body, .trailers, .bodyEnded, .framed:
+        case .headers, .body, .trailers, .bodyEnded, .framed, .endSent:
             guard let stream = unsafe event.stream else { return }
             unsafe stream._withUnsafeGuaranteedRef { self.deliver(event, to: $0) }
         case .closed:
@@ -341,7 +399,8 @@ internal import CNghttp2
             let count = stream.framedBytes
             stream.framedBytes = 0
             stream.bodyFramed(count)
-        case .settings, .goAway, .pingAck, .closed: ()
+        case .endSent: stream.endSent()
+        case .settings, .goAway, .pingAck, .goAwaySent, .streamRefused, .streamErrorSent, .closed: ()
         }
     }
 }
@@ -378,6 +437,12 @@ extension HTTP2Session {
                 unsafe $0.onBody(streamID, UnsafeRawBufferPointer(start: bytes, count: count))
             }
         }
+        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
+            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrameSent(frame!) }
+        }
+        unsafe nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks) { _, _, _, _, _, userData in
+            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { $0.onInvalidHeader() }
+        }
         unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, streamID, code, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { $0.onStreamClose(streamID, code) }
         }
@@ -408,6 +473,13 @@ extension HTTP2Session {
     private func onBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
         let id = unsafe frame.pointee.hd.stream_id
         if unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+            if self.streamCount >= self.factory.settings.maxConcurrentStreams {
+                unsafe self.streamOfHeaders = nil
+                _ = unsafe nghttp2_submit_rst_stream(
+                    self.raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_REFUSED_STREAM.rawValue)
+                unsafe self.events.append(HTTP2Event(kind: .streamRefused))
+                return 0
+            }
             guard let stream = unsafe self.delegate?.makeStream() else {
                 return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
             }
@@ -431,9 +503,51 @@ extension HTTP2Session {
     private func onHeader(_ name: OpaquePointer, _ value: OpaquePointer, _ flags: UInt8) -> Int32 {
         guard let stream = unsafe self.streamOfHeaders else { return 0 }
         let block = self.headersAreTrailers ? stream.trailers : stream.headers
+        if stream.headersAreTooLarge {
+            // Only what says how the caller wants to hear of it.
+            if unsafe !HeaderBlock.isContentType(name) || block.contains(.contentType) { return 0 }
+        }
         unsafe block.append(name: name, value: value, flags: flags)
-        if block.size > self.factory.settings.maxHeaderListBytes {
-            return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        if block.size > self.factory.settings.maxHeaderListBytes, !stream.headersAreTooLarge {
+            if self.role == .client || self.headersAreTrailers {
+                return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+            }
+            stream.headersAreTooLarge = true
+        }
+        return 0
+    }
+
+    /// A caller's header that is none makes its request malformed (RFC 9113 §8.2.1). A replica's is left out: its answer
+    /// stays as good as it was.
+    private func onInvalidHeader() -> Int32 {
+        self.role == .server ? Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
+    }
+
+    private func onFrameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+        let header = unsafe frame.pointee.hd
+        switch UInt32(header.type) {
+        case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
+            guard self.role == .server else { return 0 }
+            self.gate?.answered()
+            if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+                let stream = unsafe self.attachedStream(header.stream_id),
+                unsafe !stream._withUnsafeGuaranteedRef({ $0.peerHasEnded })
+            {
+                unsafe self.record(.endSent, stream)
+            }
+        case NGHTTP2_RST_STREAM.rawValue:
+            switch unsafe HTTP2ErrorCode(rawValue: frame.pointee.rst_stream.error_code) {
+            case .protocolError, .streamClosed, .flowControlError, .frameSizeError:
+                unsafe self.events.append(
+                    HTTP2Event(kind: .streamErrorSent, code: frame.pointee.rst_stream.error_code))
+            default: ()
+            }
+        case NGHTTP2_GOAWAY.rawValue:
+            let code = unsafe frame.pointee.goaway.error_code
+            if code != NGHTTP2_NO_ERROR.rawValue {
+                unsafe self.events.append(HTTP2Event(kind: .goAwaySent, code: code))
+            }
+        default: ()
         }
         return 0
     }
@@ -443,10 +557,14 @@ extension HTTP2Session {
         let ended = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue:
-            if ended { unsafe self.record(.bodyEnded, self.attachedStream(header.stream_id)) }
+            if ended, let stream = unsafe self.attachedStream(header.stream_id) {
+                unsafe stream._withUnsafeGuaranteedRef { $0.peerHasEnded = true }
+                unsafe self.record(.bodyEnded, stream)
+            }
         case NGHTTP2_HEADERS.rawValue:
             guard let stream = unsafe self.streamOfHeaders else { return 0 }
             unsafe self.streamOfHeaders = nil
+            if ended { stream.peerHasEnded = true }
             if self.headersAreTrailers {
                 unsafe self.record(.trailers, Unmanaged.passUnretained(stream))
             } else if !stream.headers.isInformational {

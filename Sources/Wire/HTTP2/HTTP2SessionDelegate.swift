@@ -9,6 +9,19 @@ package protocol HTTP2SessionDelegate: AnyObject {
     func settingsArrived()
     /// The peer will not take streams above `lastStreamID`; open ones at or below it go on (RFC 9113 §6.8).
     func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode)
+    /// We sent GOAWAY with an error: the peer broke the protocol.
+    func errorGoAwaySent(_ code: HTTP2ErrorCode)
+    /// A request was refused because as many as we allow are open.
+    func streamRefused()
+    /// We reset a stream because its peer broke a rule of RFC 9113.
+    func streamErrorSent(_ code: HTTP2ErrorCode)
     /// A stream has been closed and detached; it has been told before.
     func streamClosed()
+}
+
+/// What only a connection to callers counts.
+extension HTTP2SessionDelegate {
+    package func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
+    package func streamRefused() {}
+    package func streamErrorSent(_ code: HTTP2ErrorCode) {}
 }

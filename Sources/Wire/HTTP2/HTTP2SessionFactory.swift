@@ -19,6 +19,11 @@ internal import CNghttp2
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
         unsafe nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(Int32.max))
+        // gRPC allows callers white space around values, and lets us take it away; nghttp2 would drop the header.
+        unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
+        // `FrameGate` counts these first and says what it saw; nghttp2's own limits stand behind it.
+        unsafe nghttp2_option_set_max_continuations(options, 64)
+        unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1_000_000, 100_000)
         unsafe self.callbacks = callbacks
         unsafe self.options = options
         self.settings = settings
@@ -38,8 +43,10 @@ package struct HTTP2Settings: Sendable {
     package var streamWindowBytes = 256 * 1024
     /// Bytes of all streams together that may be under way. Given back on arrival, so it never blocks a stream.
     package var connectionWindowBytes = 4 * 1024 * 1024
-    /// Largest header list we take.
+    /// Largest header list we take. Of a larger request the caller is told so; a larger answer is reset.
     package var maxHeaderListBytes = 64 * 1024
+    /// What a caller may do before it is sent away. Only kept by servers.
+    package var limits = FrameLimits()
 
     package init() {}
 }

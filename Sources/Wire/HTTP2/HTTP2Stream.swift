@@ -20,6 +20,10 @@ internal import CNghttp2
     package final let headers = HeaderBlock()
     package final let trailers = HeaderBlock()
     final var headersAreComplete = false
+    /// The header list went over the limit: what came after that, but for the content type, was not kept.
+    package internal(set) final var headersAreTooLarge = false
+    /// END_STREAM has arrived.
+    final var peerHasEnded = false
 
     final var body = BodyBuffer()
     private let account: BufferAccount
@@ -55,6 +59,8 @@ internal import CNghttp2
     open func bodyEnded() {}
     /// `count` bytes given to `send` have been put in frames.
     open func bodyFramed(_ count: Int) {}
+    /// Our side has been sent to its end while the peer's is still open. Server side only.
+    open func endSent() {}
     /// The stream is over and detached: completely, by a reset from either side, or with its connection.
     open func closed(_ closure: StreamClosure) {}
 
@@ -142,6 +148,8 @@ internal import CNghttp2
         self.headers.removeAll()
         self.trailers.removeAll()
         self.headersAreComplete = false
+        self.headersAreTooLarge = false
+        self.peerHasEnded = false
     }
 
     /// Back to what `init` made, with buffers kept for the next stream. Only while detached.

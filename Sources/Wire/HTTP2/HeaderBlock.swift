@@ -17,7 +17,7 @@ internal import CNghttp2
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
             case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain: false
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host: false
             }
         }
     }
@@ -59,6 +59,13 @@ internal import CNghttp2
         self.fields.contains { $0.token == token }
     }
 
+    /// How many headers of this name the list has.
+    package func count(of token: HeaderToken) -> Int {
+        var count = 0
+        for field in self.fields where field.token == token { count += 1 }
+        return count
+    }
+
     /// Calls `body` with the value of the first header of this name; nil when there is none.
     package func withValue<Result>(_ token: HeaderToken, _ body: (RawSpan) -> Result) -> Result? {
         for field in self.fields where field.token == token {
@@ -80,6 +87,10 @@ internal import CNghttp2
                 String(decoding: Self.bytes(of: field.value), as: UTF8.self)
             )
         }
+    }
+
+    static func isContentType(_ name: OpaquePointer) -> Bool {
+        unsafe HeaderToken.of(Self.bytes(of: name)) == .contentType
     }
 
     static func bytes(of buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {

@@ -31,15 +31,15 @@ internal import Glibc
         self.offsets.removeAll(keepingCapacity: true)
     }
 
-    /// Adds every header of a received block, in order, except those called `dropped`.
+    /// Adds every header of a received block, in order, except those in `dropped`.
     /// The block must stay as it is until the frame has been sent, which its stream takes care of.
     /// - Parameter isolated: headers that callers make up are kept out of the connection's HPACK table (RFC 7541 §6.2.3).
     ///   A worker on grpcio remembers an entry that it cannot read, and then refuses every stream that refers to it: on
     ///   a connection that callers share, one caller's bad header would fail the others.
-    package func append(_ block: HeaderBlock, except dropped: HeaderToken? = nil, isolated: Bool = false) {
-        for field in block.fields where field.token == .other || field.token != dropped {
+    package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
+        for field in block.fields where !dropped.contains(field.token) {
             let name = unsafe HeaderBlock.bytes(of: field.name)
-            let value = unsafe HeaderBlock.bytes(of: field.value)
+            let value = unsafe Self.trimmed(HeaderBlock.bytes(of: field.value))
             var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
             if field.sensitive || (isolated && !field.isOrdinary) { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
             unsafe self.push(
@@ -89,6 +89,14 @@ internal import Glibc
             nghttp2_nv(
                 name: nil, value: nil, namelen: middle - start, valuelen: self.textCount - middle,
                 flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+    }
+
+    /// Without white space at its ends, which HTTP/2 does not allow (RFC 9113 §8.2.1) and gRPC lets us take away.
+    private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var value = unsafe value[...]
+        while let first = unsafe value.first, first == 0x20 || first == 0x09 { unsafe value = value.dropFirst() }
+        while let last = unsafe value.last, last == 0x20 || last == 0x09 { unsafe value = value.dropLast() }
+        return unsafe UnsafeBufferPointer(rebasing: value)
     }
 
     /// Calls `body` with the finished array.

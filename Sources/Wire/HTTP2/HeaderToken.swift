@@ -15,11 +15,14 @@ package enum HeaderToken: UInt8, Sendable {
     case grpcStatus
     case grpcMessage
     case homingExplain
+    case authorization
+    case host
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
         switch name.count {
         case 2: unsafe equal(name, "te") ? .te : .other
+        case 4: unsafe equal(name, "host") ? .host : .other
         case 5: unsafe equal(name, ":path") ? .path : .other
         case 7:
             if unsafe equal(name, ":method") {
@@ -40,6 +43,7 @@ package enum HeaderToken: UInt8, Sendable {
             } else {
                 unsafe equal(name, "grpc-message") ? .grpcMessage : .other
             }
+        case 13: unsafe equal(name, "authorization") ? .authorization : .other
         case 16: unsafe equal(name, "x-homing-explain") ? .homingExplain : .other
         default: .other
         }

@@ -74,6 +74,14 @@ extension PoolSettings: ConfigSection {
         section.value(
             "max_retries", &self.maxRetries, .int(in: 0...100),
             "How many other replicas a stream may be sent to after a failure before its first response byte.")
+        section.value(
+            "retry_budget_share", &self.retryBudgetShare, .double(in: 0...1),
+            "Retries that traffic earns: this share of all streams, so that a failing fleet is not asked everything "
+                + "several times.")
+        section.value(
+            "retry_budget_reserve", &self.retryBudgetReserve, .int(in: 0...1_000_000),
+            "Retries that are allowed at once before traffic has earned more, as when a replica with many streams dies."
+        )
     }
 }
 
@@ -100,7 +108,38 @@ extension ProxySettings: ConfigSection {
         )
         section.value(
             "max_concurrent_streams", &self.maxConcurrentStreams, .int(in: 1...1_000_000),
-            "Streams that one connection of a caller may have open at a time.")
+            "Streams that one connection of a caller may have open at a time; one more is refused.")
+        section.value(
+            "max_total_held_bytes", &self.maxTotalHeldBytes, .int(in: 0...1_099_511_627_776),
+            "Most bytes that all streams together hold to find their prompts; past it a stream goes on without.")
+        section.value(
+            "max_connections", &self.maxConnections, .int(in: 1...1_000_000),
+            "Connections of callers, shared out evenly over the threads. Past it the one that has been without streams "
+                + "for longest is closed for a new one; when all are in use, the new one is.")
+        section.value(
+            "max_header_list_bytes", &self.maxHeaderListBytes, .int(in: 4_096...1_048_576),
+            "Bytes of a request's headers, with 32 for each. A larger list is answered with RESOURCE_EXHAUSTED or 431.")
+        section.value(
+            "max_resets_per_second", &self.maxResetsPerSecond, .int(in: 1...1_000_000),
+            "Streams per second that one connection may reset, ten seconds' worth at once; then it is closed.")
+        section.value(
+            "max_empty_frames_per_second", &self.maxEmptyFramesPerSecond, .int(in: 10...1_000_000),
+            "Frames per second that one connection may send without content, ten seconds' worth at once, a tenth of "
+                + "that for SETTINGS and for PING; then it is closed. Every answer that is sent allows a few more.")
+        section.value(
+            "handshake_timeout_ms", &self.handshakeTimeoutMs, .int(in: upToADay),
+            "How long a caller may take to begin to speak HTTP/2, and for a frame or a header list that it has begun. 0 "
+                + "means for ever.")
+        section.value(
+            "idle_timeout_ms", &self.idleTimeoutMs, .int(in: upToADay),
+            "How long a connection of a caller may be without streams. 0 means for ever.")
+        section.value(
+            "stream_idle_timeout_ms", &self.streamIdleTimeoutMs, .int(in: upToADay),
+            "How long a stream may be without progress in either direction before it is ended with ABORTED. Streams with "
+                + "a deadline are left to it. 0 means for ever.")
+        section.value(
+            "stalled_reader_timeout_ms", &self.stalledReaderTimeoutMs, .int(in: upToADay),
+            "How long a caller may leave an answer unread before its stream is reset. 0 means for ever.")
         section.value(
             "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
             "How long open streams may go on after SIGTERM.")
