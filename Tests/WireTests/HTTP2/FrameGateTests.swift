@@ -80,7 +80,7 @@ struct FrameGateTests {
 
     @Test func `known streams agree with a plain dictionary`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SeededNumbers(state: seed)
+        var random = SeededNumbers(seed: seed)
         var recent = RecentStreams()
         var ended: [UInt32: Bool] = [:]
         var order: [UInt32] = []
@@ -124,18 +124,5 @@ struct FrameGateTests {
         #expect(taken(at: start + 1_000_000_000_000) == 50, "no more is saved up than that")
         bucket.give()
         #expect(taken(at: start + 1_000_000_000_000) == 1)
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-private struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = self.state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }
