@@ -204,7 +204,7 @@ def resident(fleet: Fleet) -> int:
 
 def stress(streams: int, seed: int, arguments: tuple[str, ...] = ()) -> dict:
     """Runs everything and returns the figures; fails with the first broken promise."""
-    fleet = launch(3, "--no-access-log", *arguments)
+    fleet = launch(3, *arguments)
     try:
         warm = Stress(fleet, WARM_UP, seed)
         asyncio.run(warm.run())
@@ -230,7 +230,9 @@ def stress(streams: int, seed: int, arguments: tuple[str, ...] = ()) -> dict:
         stopped.set()
         killer.join()
         assert not failures, failures[0]
-        assert not main.broken, f"seed {seed}: {main.broken[0]}\n{fleet.homing.tail()}"
+        if main.broken:
+            aborted = [line for line in fleet.homing.access_lines() if "grpc_status_name=ABORTED" in line]
+            raise AssertionError("\n".join([f"seed {seed}: {main.broken[0]}", *aborted[-20:], fleet.homing.tail()]))
         fleet.expect_quiet()
         rows = fleet.homing.replicas().values()
         assert all(row["in_flight"] == 0 for row in rows), rows
