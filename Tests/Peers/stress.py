@@ -231,8 +231,10 @@ def stress(streams: int, seed: int, arguments: tuple[str, ...] = ()) -> dict:
         killer.join()
         assert not failures, failures[0]
         if main.broken:
+            named = ("homing_defences_total", "homing_protocol_errors_total", "homing_local_replies_total")
+            counts = [sample for sample in fleet.homing.metrics().samples if sample[0] in named and sample[2]]
             aborted = [line for line in fleet.homing.access_lines() if "grpc_status_name=ABORTED" in line]
-            raise AssertionError("\n".join([f"seed {seed}: {main.broken[0]}", *aborted[-20:], fleet.homing.tail()]))
+            raise AssertionError("\n".join([f"seed {seed}: {main.broken[0]}", str(counts), *aborted[-20:], fleet.homing.tail()]))
         fleet.expect_quiet()
         rows = fleet.homing.replicas().values()
         assert all(row["in_flight"] == 0 for row in rows), rows
