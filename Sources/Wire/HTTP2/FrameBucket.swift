@@ -17,6 +17,8 @@ struct FrameBucket {
 
     /// Takes one. False when there is none.
     mutating func take(at nowNs: UInt64) -> Bool {
+        // A full bucket gains nothing: time counts from the first frame.
+        if self.filledNs == 0 { self.filledNs = max(1, nowNs) }
         if self.tokens < Self.unit { self.fill(at: nowNs) }
         guard self.tokens >= Self.unit else { return false }
         self.tokens -= Self.unit
@@ -28,7 +30,7 @@ struct FrameBucket {
 
     private mutating func fill(at nowNs: UInt64) {
         defer { self.filledNs = nowNs }
-        guard self.filledNs > 0, nowNs > self.filledNs else { return }
+        guard nowNs > self.filledNs else { return }
         let micros = Int(min((nowNs - self.filledNs) / 1_000, UInt64(Self.burstSeconds) * 1_000_000))
         self.tokens = min(self.capacity, self.tokens + micros * self.perSecond)
     }

@@ -88,6 +88,8 @@ struct FrameGate {
                 continue
             }
             let start = offset
+            // What was incomplete before is whole; what begins here has its own time.
+            if self.headerCount == 0, !self.isInHeaderBlock { self.incompleteSince = 0 }
             if self.headerCount == 0, bytes.count - offset >= 9 {
                 unsafe self.header = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).bigEndian
                 unsafe self.headerTail = bytes[offset + 8]

@@ -78,6 +78,34 @@ struct FrameGateTests {
         #expect(verdict.offence == .streamClosed && verdict.passed == before.count)
     }
 
+    @Test func `a caller that stays below the rate is never refused, however long it goes on`() {
+        var bucket = FrameBucket(perSecond: 5)
+        let start: UInt64 = 1_000_000_000
+        #expect((0..<10_000).allSatisfy { bucket.take(at: start + $0 * 250_000_000) })
+    }
+
+    @Test func `each incomplete frame has its own time, however the one before it ended`() {
+        var gate = FrameGate(limits: FrameLimits(), maxHeaderListBytes: 1_000)
+        func feed(_ bytes: [UInt8], at nowNs: UInt64) {
+            _ = unsafe bytes.withUnsafeBytes { unsafe gate.check($0, at: nowNs) }
+        }
+        feed(Self.preface + Self.frame(4, stream: 0), at: 1)
+        #expect(gate.hasBegun && gate.incompleteSinceNs == 0)
+        let ping = Self.frame(6, stream: 0, [UInt8](repeating: 0, count: 8))
+        feed(Array(ping[..<5]), at: 2)
+        feed(Array(ping[5..<8]), at: 3)
+        #expect(gate.incompleteSinceNs == 2)
+        for round in UInt64(4)..<20 {
+            feed(Array(ping[8...]) + Array(ping[..<8]), at: round)
+            #expect(gate.incompleteSinceNs == round)
+        }
+        feed(Array(ping[8...]) + Self.frame(1, stream: 1, [0x82]), at: 30)
+        feed(Self.frame(9, stream: 1), at: 31)
+        #expect(gate.incompleteSinceNs == 30, "a header list counts from its beginning")
+        feed(Self.frame(9, flags: 4, stream: 1) + Array(Self.frame(0, stream: 1, [1, 2, 3])[..<10]), at: 32)
+        #expect(gate.incompleteSinceNs == 0, "DATA may take its time")
+    }
+
     @Test func `known streams agree with a plain dictionary`() {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededNumbers(seed: seed)
