@@ -1,0 +1,164 @@
+import Foundation
+
+/// What streams tell when they have their first response, and when they end.
+extension ExpectedTTFT {
+    /// The stream had its first response now.
+    mutating func firstResponse(_ lease: Lease, at now: Instant) {
+        guard let record = self.record(of: lease), record.firstResponse == nil else { return }
+        let isHead = self.loads[record.slot].first == lease.record
+        // Started later and answered earlier: those before it did not stand in line.
+        var older = record.older
+        while older >= 0 {
+            self.records[Int(older)].overtaken = true
+            older = self.records[Int(older)].older
+        }
+        let began = max(record.sent, self.loads[record.slot].lastFirstResponse)
+        self.unlink(lease.record)
+        self.records[Int(lease.record)].firstResponse = now
+        self.loads[record.slot].lastFirstResponse = max(now, self.loads[record.slot].lastFirstResponse)
+        self.compare(record, observed: Double(now.nanoseconds(since: record.sent)) * 1e-9)
+        guard isHead, !record.overtaken, !record.overfull, record.promptBytes > 0 else { return }
+        self.learn(record, seconds: Double(now.nanoseconds(since: began)) * 1e-9)
+        self.records[Int(lease.record)].learned = true
+    }
+
+    /// The stream is over. A stream that was never answered says nothing about speed.
+    mutating func ended(_ lease: Lease, _ observation: StreamObservation, failed: Bool, at now: Instant) {
+        guard let record = self.record(of: lease) else { return }
+        if record.firstResponse == nil { self.unlink(lease.record) }
+        if failed {
+            self.index.withdraw(record.ticket)
+        } else {
+            self.index.touchAgain(record.ticket)
+            let held = Double(now.nanoseconds(since: record.sent)) * 1e-9
+            self.holdSeconds += (self.holdSeconds == 0 ? 1 : 0.02) * (held - self.holdSeconds)
+            if observation.promptTokens > 0, record.promptBytes > 0 {
+                let ratio = Double(record.promptBytes) / Double(observation.promptTokens)
+                self.bytesPerToken += 0.02 * (min(max(ratio, 0.5), 32) - self.bytesPerToken)
+            }
+            if observation.promptMs > 0, !record.learned, record.promptBytes > 0 {
+                self.learn(record, seconds: observation.promptMs / 1_000)
+            }
+        }
+        self.free(lease.record)
+    }
+
+    /// Keeps how well predictions do, for people.
+    private mutating func compare(_ record: StreamRecord, observed: Double) {
+        let count = self.loads[record.slot].observations + 1
+        let gain = max(0.03, 1 / Double(count))
+        self.loads[record.slot].observations = count
+        let predicted = record.predictedSeconds - self.loads[record.slot].predictedSeconds
+        self.loads[record.slot].predictedSeconds += gain * predicted
+        self.loads[record.slot].observedSeconds += gain * (observed - self.loads[record.slot].observedSeconds)
+    }
+
+    /// A prefill took `seconds`. What is known for certain teaches the model, what it contradicts teaches the cache.
+    private mutating func learn(_ record: StreamRecord, seconds: Double) {
+        let speed = self.loads[record.slot].speed
+        let reference = seconds / speed
+        let profile = record.profile
+        let uncached = record.promptBytes - Int(profile.heldBytes)
+        // Doubtful is what would be cached, or not, if the cache were half or twice as large as believed.
+        let capacity = self.index.caches[record.slot].capacityBytes
+        let sure = profile.bytes(heldBy: self.trustedBytes(record.slot, capacity))
+        let possible = profile.knownBytes
+        let doubtful = Int(possible - min(sure, possible))
+        if doubtful * 8 <= max(uncached, 1) {
+            self.model.learn(record.work, seconds: reference)
+            self.learnSpeed(record.slot, record.work, seconds: seconds)
+        } else if self.model.samples >= 5 {
+            self.learnCapacity(record, seconds: reference)
+        }
+    }
+
+    /// A cache size that nothing has contradicted so far: half the believed one, or a modest one while it is a guess.
+    private func trustedBytes(_ slot: Int, _ capacity: UInt64) -> UInt64 {
+        self.loads[slot].cacheSamples > 0
+            ? capacity / 2 : min(capacity / 2, UInt64(100_000 * self.bytesPerToken))
+    }
+
+    private mutating func learnSpeed(_ slot: Int, _ work: Work, seconds: Double) {
+        guard self.model.samples > 10 else { return }
+        let expected = max(self.model.seconds(work) * self.loads[slot].speed, 0.005)
+        let ratio = min(max(max(seconds, 0.005) / expected, 0.5), 2)
+        let gain = max(0.05, 1 / Double(self.loads[slot].speedSamples + 12))
+        self.loads[slot].speedSamples += 1
+        let speed = self.loads[slot].speed * (1 + gain * (ratio - 1))
+        self.loads[slot].speed = min(max(speed, 1 / ReplicaLoad.slowest), ReplicaLoad.slowest)
+        if self.model.samples % 64 == 0 { self.normaliseSpeeds() }
+    }
+
+    /// The reference replica is the average one: model and speeds together say how long something takes, and would
+    /// otherwise wander off in opposite directions.
+    private mutating func normaliseSpeeds() {
+        var logarithms = 0.0
+        var count = 0.0
+        for load in self.loads where load.speedSamples > 0 {
+            logarithms += log(load.speed)
+            count += 1
+        }
+        let factor = exp(logarithms / max(1, count))
+        for slot in self.loads.indices { self.loads[slot].speed /= factor }
+        self.model.rescale(factor)
+    }
+
+    /// The prompt was faster or slower than what the cache was believed to hold explains.
+    private mutating func learnCapacity(_ record: StreamRecord, seconds: Double) {
+        let predicted = self.model.seconds(record.work)
+        let tolerance = max(3 * self.model.relativeError, 0.1) * predicted + 0.005
+        let slot = record.slot
+        let capacity = Double(self.index.caches[slot].capacityBytes)
+        let profile = record.profile
+        let computed = self.model.uncachedBytes(promptBytes: record.promptBytes, seconds: seconds)
+        let hit = UInt64(max(0, record.promptBytes - computed))
+        var goal = capacity
+        if seconds > predicted + tolerance {
+            // The first part that is missing was not there: the cache ends before it.
+            for index in 0..<profile.count where profile.ends[index] > hit + UInt64(Work.unit / 2) {
+                goal = min(goal, Double(profile.depths[index]) * 0.95)
+                break
+            }
+        } else if seconds < predicted - tolerance {
+            for index in 0..<profile.count where hit >= profile.ends[index] {
+                goal = max(goal, Double(profile.depths[index]) * 1.05)
+            }
+        } else {
+            self.loads[slot].cacheSamples += 1
+            return
+        }
+        guard goal != capacity else { return }
+        self.loads[slot].cacheSamples += 1
+        let count = self.loads[slot].cacheSamples
+        var gain = max(0.1, 1 / Double(count + 1))
+        if goal < capacity, count > 10 { gain *= 0.4 }
+        self.setCapacity(slot, capacity + gain * (goal - capacity))
+        // Replicas of a cluster are mostly alike: those that have told nothing yet go along.
+        self.typicalCapacityBytes += gain * (goal - self.typicalCapacityBytes)
+        for other in self.loads.indices where other != slot && self.loads[other].cacheSamples == 0 {
+            self.setCapacity(other, self.typicalCapacityBytes)
+        }
+    }
+
+    private mutating func setCapacity(_ slot: Int, _ bytes: Double) {
+        // At least one prompt of a few thousand tokens fits any cache.
+        self.index.caches[slot].resize(UInt64(max(bytes, 8 * Work.unit)))
+    }
+}
+
+/// What the answer said about the work, as far as the worker tells. Zero is not told.
+package struct StreamObservation: Sendable, Equatable {
+    /// Tokens of the prompt, cached or not.
+    package var promptTokens: Int
+    package var outputTokens: Int
+    /// How long the prompt took, in milliseconds.
+    package var promptMs: Double
+
+    package init(promptTokens: Int = 0, outputTokens: Int = 0, promptMs: Double = 0) {
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.promptMs = promptMs
+    }
+
+    package static let none = StreamObservation()
+}
