@@ -23,11 +23,22 @@ package struct CacheIndex: Sendable {
     var newest = CacheEntry.none
     var oldest = CacheEntry.none
     var firstUnused = CacheEntry.none
+    /// The blocks of the prompt that is looked at. Kept for its memory.
+    private var path = ContiguousArray<PathStep>()
+    /// How much less a block is worth for each branch per replica that has it.
+    private let sharingDiscount: Double
+
+    private struct PathStep: Sendable {
+        var branchesPerCopy: Double
+        /// Worth of the prompt up to here.
+        var bytes = 0
+    }
 
     /// `capacity` at least 1.
-    package init(capacity: Int) {
+    package init(capacity: Int, sharingDiscount: Double = 0.03) {
         precondition(capacity >= 1, "an index has room for a block")
         self.capacity = min(capacity, Int(Int32.max))
+        self.sharingDiscount = sharingDiscount
         // Address space only: a page is there once a block is on it. Growing by copying would hold the lock for 10 ms.
         self.entries.reserveCapacity(min(self.capacity, 1 << 20))
     }
@@ -46,22 +57,48 @@ package struct CacheIndex: Sendable {
             capacityBytes: capacityBytes, firstGeneration: self.caches[slot].current + 1)
     }
 
-    /// Fills `held`, one element per slot: how many leading blocks of `chain` each replica is believed to hold. Returns
-    /// how many leading blocks are known at all. Nothing changes by being asked.
-    @discardableResult
-    package func match(_ chain: PrefixChain, into held: inout ContiguousArray<Int>) -> Int {
-        for slot in held.indices { held[slot] = 0 }
+    /// Fills `held`, one element per slot: what of `chain` each replica is believed to hold.
+    package mutating func match(_ chain: PrefixChain, at now: Instant, into held: inout ContiguousArray<HeldPrefix>) {
+        for slot in held.indices { held[slot] = .nothing }
+        self.path.removeAll(keepingCapacity: true)
+        let period = BranchCount.period(at: now)
         var parent = CacheEntry.none
-        for position in 0..<chain.count {
+        var position = 0
+        while position < chain.count {
             let entry = self.table.find(chain[position], in: self.entries)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
-            guard entry >= 0, self.entries[Int(entry)].parent == parent else { return position }
+            guard entry >= 0, self.entries[Int(entry)].parent == parent else { break }
+            position += 1
+            var copies = 0
             self.forEachOwner(of: entry) { slot, stamp in
-                if self.caches[slot].holds(stamp) { held[slot] = position + 1 }
+                if self.caches[slot].holds(stamp) {
+                    held[slot].blocks = position
+                    copies += 1
+                }
             }
+            if copies == 0 { break }
+            self.path.append(
+                PathStep(branchesPerCopy: Double(self.entries[Int(entry)].branches.count(in: period)) / Double(copies)))
             parent = entry
         }
-        return chain.count
+        self.discount(chain)
+        for slot in held.indices where held[slot].blocks > 0 {
+            held[slot].bytes = self.path[held[slot].blocks - 1].bytes
+        }
+    }
+
+    /// A block is shared by all that branch off at it or behind it.
+    private mutating func discount(_ chain: PrefixChain) {
+        var most = 0.0
+        for position in self.path.indices.reversed() {
+            most = max(most, self.path[position].branchesPerCopy)
+            self.path[position].branchesPerCopy = most
+        }
+        var bytes = 0.0
+        for position in self.path.indices {
+            bytes += Double(chain.bytes(of: position)) / (1 + self.sharingDiscount * self.path[position].branchesPerCopy)
+            self.path[position].bytes = Int(bytes)
+        }
     }
 
     /// What the replica in `slot` knows of `chain`, with how deep in its cache each part lies.
@@ -80,7 +117,8 @@ package struct CacheIndex: Sendable {
     }
 
     /// Remembers that the replica in `slot` gets `chain` now. A chain longer than the index is noted in part.
-    package mutating func note(_ chain: PrefixChain, slot: Int) -> CacheTicket {
+    package mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> CacheTicket {
+        let period = BranchCount.period(at: now)
         var deepest = CacheEntry.none
         var reached = 0
         while reached < min(chain.count, self.capacity) {
@@ -90,6 +128,7 @@ package struct CacheIndex: Sendable {
                 if self.count == self.capacity { self.remove(self.oldest) }
                 entry = self.add(chain[reached], parent: deepest, bytes: UInt32(clamping: chain.bytes(of: reached)))
                 self.link(entry, behind: deepest)
+                if deepest >= 0 { self.entries[Int(deepest)].branches.add(in: period) }
             } else if self.entries[Int(entry)].parent != deepest {
                 break
             } else if self.entries[Int(entry)].newer != deepest {
@@ -139,6 +178,17 @@ package struct CacheIndex: Sendable {
         ticket.entry >= 0 && self.entries[Int(ticket.entry)].isUsed
             && self.entries[Int(ticket.entry)].hash == ticket.hash
     }
+}
+
+/// What one replica is believed to hold of one prompt.
+package struct HeldPrefix: Sendable, Equatable {
+    /// Leading blocks.
+    package var blocks: Int
+    /// Their length, less what is discounted of heads that everybody shares: those are no reason to prefer the replicas
+    /// that have them already.
+    package var bytes: Int
+
+    package static let nothing = HeldPrefix(blocks: 0, bytes: 0)
 }
 
 /// What one `CacheIndex.note` said, so that it can be renewed or taken back. It holds no reference: the index may

@@ -72,10 +72,9 @@ extension ExpectedTTFT {
         }
     }
 
-    /// A cache size that nothing has contradicted so far: half the believed one, or a modest one while it is a guess.
+    /// A cache size that nothing has contradicted so far: what was seen to be there, or a modest one.
     private func trustedBytes(_ slot: Int, _ capacity: UInt64) -> UInt64 {
-        self.loads[slot].cacheSamples > 0
-            ? capacity / 2 : min(capacity / 2, UInt64(100_000 * self.bytesPerToken))
+        min(capacity / 2, max(self.loads[slot].confirmedBytes, UInt64(100_000 * self.bytesPerToken)))
     }
 
     private mutating func learnSpeed(_ slot: Int, _ work: Work, seconds: Double) {
@@ -106,38 +105,48 @@ extension ExpectedTTFT {
     /// The prompt was faster or slower than what the cache was believed to hold explains.
     private mutating func learnCapacity(_ record: StreamRecord, seconds: Double) {
         let predicted = self.model.seconds(record.work)
-        let tolerance = max(3 * self.model.relativeError, 0.1) * predicted + 0.005
+        let tolerance = max(3 * self.model.relativeError, 0.1) * max(predicted, seconds) + 0.005
         let slot = record.slot
         let capacity = Double(self.index.caches[slot].capacityBytes)
         let profile = record.profile
         let computed = self.model.uncachedBytes(promptBytes: record.promptBytes, seconds: seconds)
         let hit = UInt64(max(0, record.promptBytes - computed))
-        var goal = capacity
         if seconds > predicted + tolerance {
             // The first part that is missing was not there: the cache ends before it.
             for index in 0..<profile.count where profile.ends[index] > hit + UInt64(Work.unit / 2) {
-                goal = min(goal, Double(profile.depths[index]) * 0.95)
-                break
-            }
-        } else if seconds < predicted - tolerance {
-            for index in 0..<profile.count where hit >= profile.ends[index] {
-                goal = max(goal, Double(profile.depths[index]) * 1.05)
+                let depth = Double(profile.depths[index])
+                self.loads[slot].confirmedBytes = min(self.loads[slot].confirmedBytes, UInt64(depth))
+                if depth < capacity { self.moveCapacity(slot, towards: depth * 0.97) }
+                return
             }
         } else {
-            self.loads[slot].cacheSamples += 1
-            return
+            // What was there shows how far the cache reaches at least.
+            var seen: UInt64 = 0
+            for index in 0..<profile.count where hit + UInt64(Work.unit / 4) >= profile.ends[index] {
+                if profile.ends[index] > UInt64(Work.unit) { seen = profile.depths[index] }
+            }
+            self.loads[slot].confirmedBytes = max(self.loads[slot].confirmedBytes, seen)
+            if Double(seen) > capacity { self.moveCapacity(slot, towards: Double(seen) * 1.03) }
         }
-        guard goal != capacity else { return }
+    }
+
+    /// Part of the way, large at first. Replicas of a cluster are mostly alike: those that have told little go along.
+    private mutating func moveCapacity(_ slot: Int, towards goal: Double) {
         self.loads[slot].cacheSamples += 1
-        let count = self.loads[slot].cacheSamples
-        var gain = max(0.1, 1 / Double(count + 1))
-        if goal < capacity, count > 10 { gain *= 0.4 }
-        self.setCapacity(slot, capacity + gain * (goal - capacity))
-        // Replicas of a cluster are mostly alike: those that have told nothing yet go along.
-        self.typicalCapacityBytes += gain * (goal - self.typicalCapacityBytes)
-        for other in self.loads.indices where other != slot && self.loads[other].cacheSamples == 0 {
-            self.setCapacity(other, self.typicalCapacityBytes)
+        for other in self.loads.indices {
+            let count = Double(self.loads[other].cacheSamples)
+            var gain = max(0.1, 1 / (1 + 0.5 * count))
+            let capacity = Double(self.index.caches[other].capacityBytes)
+            if goal < capacity, count > 10 { gain *= 0.4 }
+            if other != slot {
+                if count > 10 { continue }
+                // What it showed itself counts more than what its neighbours do.
+                if goal < Double(self.loads[other].confirmedBytes) { continue }
+                gain *= 0.5
+            }
+            self.setCapacity(other, capacity + gain * (goal - capacity))
         }
+        self.typicalCapacityBytes += 0.2 * (Double(self.index.caches[slot].capacityBytes) - self.typicalCapacityBytes)
     }
 
     private mutating func setCapacity(_ slot: Int, _ bytes: Double) {

@@ -6,12 +6,12 @@ extension ExpectedTTFT {
         let choice: Choice
     }
 
-    mutating func look(at chain: PrefixChain) {
-        self.index.match(chain, into: &self.held)
+    mutating func look(at chain: PrefixChain, _ now: Instant) {
+        self.index.match(chain, at: now, into: &self.held)
     }
 
     mutating func lookAtNothing() {
-        for slot in self.held.indices { self.held[slot] = 0 }
+        for slot in self.held.indices { self.held[slot] = .nothing }
     }
 
     /// The cheapest candidate, if it is about to be free and nobody waits.
@@ -50,7 +50,7 @@ extension ExpectedTTFT {
         self.observeWake(soonest: soonest - ahead, at: now)
         // While nobody is about to be free, only those that waited long enough go.
         guard soonest <= ahead || self.waiting.contains(where: { $0.latest <= now }) else { return nil }
-        self.arrange(candidates)
+        self.arrange(candidates, at: now)
         for position in self.waiting.indices {
             let (choice, seconds) = self.cheapest(
                 among: candidates, self.waiting[position].chain, self.waiting[position].held)
@@ -63,18 +63,18 @@ extension ExpectedTTFT {
     }
 
     /// Looks at the waiting prompts anew and puts them in order.
-    private mutating func arrange(_ candidates: Span<Candidate>) {
+    private mutating func arrange(_ candidates: Span<Candidate>, at now: Instant) {
         for position in self.waiting.indices {
             if self.waiting[position].seen != self.noteCount {
-                while self.waiting[position].held.count < self.held.count { self.waiting[position].held.append(0) }
-                self.index.match(self.waiting[position].chain, into: &self.waiting[position].held)
+                while self.waiting[position].held.count < self.held.count { self.waiting[position].held.append(.nothing) }
+                self.index.match(self.waiting[position].chain, at: now, into: &self.waiting[position].held)
                 self.waiting[position].seen = self.noteCount
             }
             let chain = self.waiting[position].chain
             var smallest = Double.infinity
             for index in candidates.indices {
                 let slot = candidates[index].slot
-                let cached = chain.bytes(inFirst: self.waiting[position].held[slot])
+                let cached = self.waiting[position].held[slot].bytes
                 let work = Work(promptBytes: chain.byteCount, cachedBytes: cached)
                 smallest = min(smallest, self.model.seconds(work) * self.loads[slot].speed)
             }

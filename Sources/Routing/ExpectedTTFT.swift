@@ -30,14 +30,14 @@ package struct ExpectedTTFT: Sendable {
     /// Counted up when the waiting prompts must be looked at anew.
     var noteCount: UInt64 = 0
 
-    /// By slot, leading blocks held of the prompt that is being placed. Kept for its memory.
-    var held = ContiguousArray<Int>()
+    /// By slot, what is held of the prompt that is being placed. Kept for its memory.
+    var held = ContiguousArray<HeldPrefix>()
     /// By candidate, seconds until it would start. Kept for its memory.
     var starts = ContiguousArray<Double>()
 
     package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
         self.settings = settings
-        self.index = CacheIndex(capacity: maxBlocks)
+        self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)
         self.bytesPerToken = settings.bytesPerToken
         self.model = ServiceModel(
             overheadSeconds: settings.overheadMs / 1_000,
@@ -51,7 +51,7 @@ package struct ExpectedTTFT: Sendable {
     mutating func joined(slot: Int) {
         while self.loads.count <= slot {
             self.loads.append(ReplicaLoad())
-            self.held.append(0)
+            self.held.append(.nothing)
         }
         self.loads[slot] = ReplicaLoad()
         self.noteCount += 1
@@ -104,7 +104,7 @@ package struct ExpectedTTFT: Sendable {
 
     /// The cheapest candidate, by `self.starts` and what each holds, with its own prefill time.
     func cheapest(
-        among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<Int>
+        among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<HeldPrefix>
     ) -> (choice: Choice, seconds: Double) {
         let price = self.price
         var best = 0
@@ -114,13 +114,13 @@ package struct ExpectedTTFT: Sendable {
         var deepest = 0
         for position in candidates.indices {
             let candidate = candidates[position]
-            let blocks = held[candidate.slot]
-            let work = Work(promptBytes: chain.byteCount, cachedBytes: chain.bytes(inFirst: blocks))
+            let blocks = held[candidate.slot].blocks
+            let work = Work(promptBytes: chain.byteCount, cachedBytes: held[candidate.slot].bytes)
             let reference = self.model.seconds(work)
             let own = reference * self.loads[candidate.slot].speed
             let cost = self.starts[position] + own + price * reference
             smallest = min(smallest, own)
-            if blocks > held[candidates[deepest].slot] { deepest = position }
+            if blocks > held[candidates[deepest].slot].blocks { deepest = position }
             // Costs that are nearly the same say nothing; the emptier replica then wins.
             let near = max(0.01, 0.02 * smallest)
             var isBetter = cost < bestCost - near
@@ -134,8 +134,8 @@ package struct ExpectedTTFT: Sendable {
                 bestSeconds = own
             }
         }
-        let blocks = held[candidates[best].slot]
-        let diverted = blocks < held[candidates[deepest].slot]
+        let blocks = held[candidates[best].slot].blocks
+        let diverted = blocks < held[candidates[deepest].slot].blocks
         var reason = chain.isEmpty ? PickReason.leastInFlight : .cold
         if candidates.count == 1 {
             reason = .onlyCandidate
@@ -172,7 +172,7 @@ package struct ExpectedTTFT: Sendable {
         record.predictedSeconds =
             self.startSeconds(slot: slot, inFlight: inFlight, at: now)
             + self.model.seconds(record.work) * self.loads[slot].speed
-        record.ticket = self.index.note(chain, slot: slot)
+        record.ticket = self.index.note(chain, slot: slot, at: now)
         record.sent = now
         record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
         self.noteCount += 1

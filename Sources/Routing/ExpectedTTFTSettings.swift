@@ -14,6 +14,8 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.
     package var priceIdle = 1.0
     package var priceBusy = 4.0
+    /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
+    package var sharingDiscount = 0.03
     /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.
     package var maxWaitMs = 0
     /// Most prompts that are held back at a time; further ones are sent at once. At least 1.

@@ -12,7 +12,9 @@ struct ReplicaLoad: Sendable {
     var last: Int32 = -1
     /// When a stream of it had its first response last: the next one began not before.
     var lastFirstResponse = Instant(nanoseconds: 0)
+    /// How often the size of its cache was corrected, and the depth up to which hits were seen, in bytes.
     var cacheSamples = 0
+    var confirmedBytes: UInt64 = 0
     /// Predicted and observed time to first response, averaged over the last few dozen streams, in seconds.
     var predictedSeconds = 0.0
     var observedSeconds = 0.0

@@ -29,7 +29,7 @@ extension ReplicaTable {
         guard !self.candidates.isEmpty else { return self.expected?.giveUp().map { Dispatch(id: $0, decision: nil) } }
         guard let plan = self.plan(at: now) else { return nil }
         let slot = self.candidates[plan.choice.position].slot
-        self.candidates[plan.choice.position].matchedBlocks = plan.prompt.held[slot]
+        self.candidates[plan.choice.position].matchedBlocks = plan.prompt.held[slot].blocks
         return Dispatch(id: plan.prompt.id, decision: self.commit(plan.choice, plan.prompt.chain, at: now))
     }
 

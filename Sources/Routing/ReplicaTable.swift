@@ -166,7 +166,7 @@ package struct ReplicaTable: Sendable {
     mutating func look(at chain: PrefixChain, _ now: Instant) {
         guard !chain.isEmpty else { return self.expected?.lookAtNothing() ?? () }
         switch self.settings.policy {
-        case .expectedTTFT: self.expected?.look(at: chain)
+        case .expectedTTFT: self.expected?.look(at: chain, now)
         case .roundRobin, .leastInFlight, .powerOfTwo, .consistentHash, .prefixCache:
             self.index.match(chain, at: now, into: &self.depths)
         }
@@ -187,7 +187,7 @@ package struct ReplicaTable: Sendable {
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
-                    weight: member.weight, matchedBlocks: hinted ? self.expected?.held[slot] ?? self.depths[slot] : 0,
+                    weight: member.weight, matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }

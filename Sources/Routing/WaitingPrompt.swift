@@ -7,8 +7,8 @@ struct WaitingPrompt: Sendable {
     let arrived: Instant
     /// Sent by then, wherever to.
     let latest: Instant
-    /// By slot, leading blocks held, as of `seen`.
-    var held: ContiguousArray<Int>
+    /// By slot, what is held of it, as of `seen`.
+    var held: ContiguousArray<HeldPrefix>
     /// The count of notes when it was looked at last.
     var seen: UInt64
     /// When it is due, in seconds of the clock: the smaller, the sooner.
