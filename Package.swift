@@ -59,6 +59,7 @@ let package = Package(
         .target(
             name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
+        .target(name: "Replay", dependencies: ["Routing"], swiftSettings: strict),
         .target(
             name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
 
@@ -67,11 +68,12 @@ let package = Package(
             name: "homing",
             dependencies: [
                 "Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Config", "Telemetry", "Admin",
-                "DemoWorker", argumentParser, logging, serviceLifecycle, unixSignals,
+                "DemoWorker", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
 
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
+        .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "DemoWorkerTests", dependencies: ["DemoWorker", "Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),

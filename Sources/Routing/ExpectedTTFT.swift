@@ -246,4 +246,3 @@ package struct ExpectedTTFT: Sendable {
         self.firstUnusedRecord = position
     }
 }
-extension ReplicaTable { package var capacities: [Double] { self.order.map { Double(self.expected?.index.caches[$0].capacityBytes ?? 0) } } }

@@ -12,8 +12,8 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
     package var slots = 0
     /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.
-    package var priceIdle = 1.0
-    package var priceBusy = 4.0
+    package var priceIdle = 0.5
+    package var priceBusy = 8.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
     package var sharingDiscount = 0.03
     /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.
@@ -24,7 +24,7 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var dispatchAheadMs = 50.0
     /// Seconds of waiting that outweigh one second of own work in the order of the held prompts: the larger, the more
     /// shortest-first.
-    package var waitPerWork = 10.0
+    package var waitPerWork = 6.0
 
     package init() {}
 }

@@ -5,5 +5,5 @@ struct Homing: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "homing",
         abstract: "A gRPC proxy for model workers that sends a prompt to the replica that remembers it.",
-        subcommands: [Serve.self, CheckConfig.self])
+        subcommands: [Serve.self, CheckConfig.self, ReplayCommand.self, Decide.self])
 }
