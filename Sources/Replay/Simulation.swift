@@ -13,8 +13,11 @@ package struct Simulation {
     private var endAt: [Double]
     /// The wake-up that is asked for, if any, in seconds.
     private var wakeAt: Double?
-    private(set) var now = 0.0
+    /// Seconds since the trace's start.
+    package private(set) var now = 0.0
     private var decisions = 0
+
+    package var requests: [Trace.Request] { self.trace.requests }
 
     package init(_ trace: Trace, _ fleet: FleetSettings) {
         self.trace = trace

@@ -188,6 +188,11 @@ package struct HeldPrefix: Sendable, Equatable {
     /// that have them already.
     package var bytes: Int
 
+    package init(blocks: Int, bytes: Int) {
+        self.blocks = blocks
+        self.bytes = bytes
+    }
+
     package static let nothing = HeldPrefix(blocks: 0, bytes: 0)
 }
 

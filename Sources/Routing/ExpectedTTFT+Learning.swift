@@ -4,7 +4,7 @@ import Foundation
 extension ExpectedTTFT {
     /// The stream had its first response now.
     mutating func firstResponse(_ lease: Lease, at now: Instant) {
-        guard let record = self.record(of: lease), record.firstResponse == nil else { return }
+        guard let record = self.record(of: lease), !record.isStarted, !record.isSilent else { return }
         let isHead = self.loads[record.slot].first == lease.record
         // Started later and answered earlier: those before it did not stand in line.
         var older = record.older
@@ -14,7 +14,7 @@ extension ExpectedTTFT {
         }
         let began = max(record.sent, self.loads[record.slot].lastFirstResponse)
         self.unlink(lease.record)
-        self.records[Int(lease.record)].firstResponse = now
+        self.records[Int(lease.record)].isStarted = true
         self.loads[record.slot].lastFirstResponse = max(now, self.loads[record.slot].lastFirstResponse)
         self.compare(record, observed: Double(now.nanoseconds(since: record.sent)) * 1e-9)
         guard isHead, !record.overtaken, !record.overfull, record.promptBytes > 0 else { return }
@@ -22,10 +22,25 @@ extension ExpectedTTFT {
         self.records[Int(lease.record)].learned = true
     }
 
+    /// A stream that answers once is taken to be past its prompt when that should be done.
+    mutating func passSilent(slot: Int, at now: Instant) {
+        while self.loads[slot].first >= 0 {
+            let position = self.loads[slot].first
+            let record = self.records[Int(position)]
+            let began = max(record.sent, self.loads[slot].lastFirstResponse)
+            let seconds = self.model.seconds(record.work) * self.loads[slot].speed
+            let due = began.advanced(byNanoseconds: UInt64(min(max(seconds, 0), 1e6) * 1e9))
+            guard record.isSilent, due <= now else { return }
+            self.unlink(position)
+            self.records[Int(position)].isStarted = true
+            self.loads[slot].lastFirstResponse = due
+        }
+    }
+
     /// The stream is over. A stream that was never answered says nothing about speed.
     mutating func ended(_ lease: Lease, _ observation: StreamObservation, failed: Bool, at now: Instant) {
         guard let record = self.record(of: lease) else { return }
-        if record.firstResponse == nil { self.unlink(lease.record) }
+        if !record.isStarted { self.unlink(lease.record) }
         if failed {
             self.index.withdraw(record.ticket)
         } else {

@@ -43,6 +43,7 @@ extension ExpectedTTFT {
         var soonest = Double.infinity
         for position in candidates.indices {
             let candidate = candidates[position]
+            self.passSilent(slot: candidate.slot, at: now)
             let start = self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now)
             self.starts.append(start)
             soonest = min(soonest, start)

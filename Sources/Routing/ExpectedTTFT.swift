@@ -97,6 +97,7 @@ package struct ExpectedTTFT: Sendable {
         self.starts.removeAll(keepingCapacity: true)
         for position in candidates.indices {
             let candidate = candidates[position]
+            self.passSilent(slot: candidate.slot, at: now)
             self.starts.append(self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now))
         }
         return self.cheapest(among: candidates, chain, self.held).choice
@@ -162,9 +163,12 @@ package struct ExpectedTTFT: Sendable {
     // MARK: - Streams
 
     /// The prompt goes to the replica in `slot` now. Returns the position of its record.
-    mutating func sent(_ chain: PrefixChain, slot: Int, inFlight: Int, serial: UInt64, at now: Instant) -> Int32 {
+    mutating func sent(
+        _ chain: PrefixChain, slot: Int, inFlight: Int, serial: UInt64, isSilent: Bool, at now: Instant
+    ) -> Int32 {
         var record = StreamRecord()
         record.serial = serial
+        record.isSilent = isSilent
         record.slot = slot
         record.promptBytes = chain.byteCount
         record.profile = self.index.profile(chain, slot: slot)

@@ -34,11 +34,14 @@ struct StreamRecord: Sendable {
     var ticket = CacheTicket.nothing
     var sent = Instant(nanoseconds: 0)
     var predictedSeconds = 0.0
-    var firstResponse: Instant?
     /// It had to wait for a slot: what it tells about speed is not to be trusted.
     var overfull = false
     /// Another stream got its first response before this one although it was sent later.
     var overtaken = false
+    /// It answers once, at its end: nobody is told when its prompt was done.
+    var isSilent = false
+    /// It no longer counts as unstarted.
+    var isStarted = false
     /// Its duration has taught the model.
     var learned = false
     /// Neighbours among the unstarted; `newer` also links unused records.

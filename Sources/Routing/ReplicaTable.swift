@@ -114,14 +114,14 @@ package struct ReplicaTable: Sendable {
 
     /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
-    /// when no replica may be chosen. Allocates nothing once as many replicas and blocks have been seen before.
+    /// when no replica may be chosen. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
     package mutating func pickAndLease(
-        _ chain: PrefixChain, excluding: [ReplicaID] = [], at now: Instant
+        _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
         guard !self.candidates.isEmpty, let choice = self.choose(chain, at: now) else { return nil }
-        return self.commit(choice, chain, at: now)
+        return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
 
     /// Counts a stream that is sent to this replica without a choice. It is no pick: it takes nobody's turn.
@@ -214,14 +214,17 @@ package struct ReplicaTable: Sendable {
     }
 
     /// Counts the stream on the chosen candidate, and remembers that it gets this prompt.
-    mutating func commit(_ choice: Choice, _ chain: PrefixChain, at now: Instant) -> PickDecision {
+    mutating func commit(
+        _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
+    ) -> PickDecision {
         let chosen = self.candidates[choice.position]
         self.pickCount += 1
         self.members[chosen.slot]?.lastPick = self.pickCount
         self.members[chosen.slot]?.picks += 1
         let record =
             self.expected?.sent(
-                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, at: now) ?? -1
+                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
+                isSilent: answersOnce, at: now) ?? -1
         let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
         return PickDecision(
             lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),

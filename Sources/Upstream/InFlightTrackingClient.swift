@@ -21,6 +21,7 @@ package final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClien
         // Probes and loads carry no lease: they are no load that routing should see.
         guard let lease = stream.lease else { return }
         stream.lease = nil
-        self.cluster.release(lease, outcome)
+        self.cluster.release(lease, outcome, stream.observation)
+        stream.observation = .none
     }
 }
