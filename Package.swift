@@ -13,6 +13,8 @@ let strict: [SwiftSetting] = [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -25,6 +27,7 @@ let package = Package(
     products: [.executable(name: "homing", targets: ["homing"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -39,7 +42,7 @@ let package = Package(
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
 
         // Leaves: they know nothing of each other.
-        .target(name: "Transport", dependencies: [nioCore, nioPosix], swiftSettings: strict),
+        .target(name: "Transport", dependencies: [nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: strict),
         .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: strict),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: strict),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
@@ -72,10 +75,27 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What tests of the data path share: scripted workers, a small caller, a proxy in front of them.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Telemetry", logging],
+            path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamTests",
+            dependencies: [
+                "TestSupport", "Upstream", "Connection", "Wire", "Transport", "Routing", "Telemetry", logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["TestSupport", "Proxy", "Upstream", "Wire", "Transport", "Routing", "Telemetry", logging],
+            swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
-        .testTarget(name: "DemoWorkerTests", dependencies: ["DemoWorker", "Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "DemoWorkerTests", dependencies: ["DemoWorker", "Connection", "Wire", "Transport"],
+            swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
@@ -85,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "HomingTests",
             dependencies: [
-                "homing", "Proxy", "Upstream", "Routing", "Transport", "Config", argumentParser, logging,
+                "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

@@ -42,7 +42,7 @@ package struct SecretSources {
     }
 
     /// The secret, or the text of what is wrong.
-    func look(up source: Secret.Source) throws(SecretProblem) -> Secret {
+    package func look(up source: Secret.Source) throws(SecretProblem) -> Secret {
         switch source {
         case .environment(let name):
             guard let value = self.environment(name), !value.isEmpty else {
@@ -61,6 +61,6 @@ package struct SecretSources {
 }
 
 /// Why there is no secret where it should come from. The text never holds any of it.
-struct SecretProblem: Error {
-    let text: String
+package struct SecretProblem: Error {
+    package let text: String
 }

@@ -65,10 +65,12 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
         self.closeIfOver()
     }
 
-    /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused.
+    /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused. A peer that
+    /// has said nothing yet is not told anything either.
     package final func finishShutDown() {
         guard !self.isClosed else { return }
         self.isDraining = true
+        guard self.hasReceived else { return self.abort() }
         self.session.submitGoAway(.noError)
         self.closeIfOver()
     }
@@ -94,7 +96,11 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     package final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken else { return }
-        self.hasReceived = true
+        if !self.hasReceived {
+            self.hasReceived = true
+            // What the session wanted to say before it might.
+            self.link.needsDrain()
+        }
         switch self.session.receive(bytes) {
         case .ok: self.closeIfOver()
         case .failed:

@@ -7,23 +7,30 @@ package import Wire
 package final class DownstreamConnection: HTTP2Connection {
     private let proxyLoop: ProxyLoop
     let listener: String
-    /// The cluster that everything on this listener goes to; nil when the request decides.
-    let listenerCluster: Int?
+    let access: ListenerAccess
     private var farewell: [UInt8] = []
 
-    init(on proxyLoop: ProxyLoop, listener: String, listenerCluster: Int?) {
+    init(on proxyLoop: ProxyLoop, listener: String, access: ListenerAccess) {
         self.proxyLoop = proxyLoop
         self.listener = listener
-        self.listenerCluster = listenerCluster
+        self.access = access
         super.init(.server, on: proxyLoop.loop, factory: proxyLoop.sessionFactory)
     }
+
+    /// The cluster that everything on this listener goes to; nil when the request decides.
+    var listenerCluster: Int? { self.access.cluster }
 
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 
     package override func opened() { self.proxyLoop.opened(self) }
 
-    package override func closed(_ closure: LinkClosure) { self.proxyLoop.closed(self) }
+    package override func closed(_ closure: LinkClosure) {
+        if case .connectFailed(.tls(let failure)) = closure {
+            self.proxyLoop.runtime.handshakeFailed(failure, peer: self.peer, listener: self.listener)
+        }
+        self.proxyLoop.closed(self)
+    }
 
     package override func makeStream() -> HTTP2Stream {
         let stream = self.proxyLoop.makeStream()

@@ -33,6 +33,12 @@ package struct LocalReply: Sendable, Equatable {
         case malformedRequest = "malformed_request"
         /// A request that the proxy answers itself is larger than it takes.
         case requestTooLarge = "request_too_large"
+        /// The listener wants a token and the caller sent none.
+        case missingToken = "missing_token"
+        /// The caller's `authorization` is none that begins with `Bearer `, or there are two.
+        case malformedToken = "malformed_token"
+        /// The caller's token is not one that the listener takes.
+        case wrongToken = "wrong_token"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
         /// Not a gRPC request: another method than POST.
@@ -62,6 +68,7 @@ package struct LocalReply: Sendable, Equatable {
         case .deadlineExceeded: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge: .resourceExhausted
+        case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
         }
@@ -82,6 +89,9 @@ package struct LocalReply: Sendable, Equatable {
         case .truncatedRequest: "the request ended inside a gRPC message"
         case .malformedRequest: "the request is not the protobuf message that this method takes"
         case .requestTooLarge: "the request is larger than this method takes"
+        case .missingToken: "missing authorization header"
+        case .malformedToken: "not a Bearer token"
+        case .wrongToken: "invalid token"
         case .loadFailed: "the model could not be loaded"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
@@ -94,7 +104,7 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .loadFailed:
+            .requestTooLarge, .loadFailed, .missingToken, .malformedToken, .wrongToken:
             200
         }
     }

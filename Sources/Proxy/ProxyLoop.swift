@@ -40,8 +40,8 @@ package final class ProxyLoop {
     // MARK: Connections
 
     /// Makes what goes on top of an accepted link.
-    package func accept(listener: String, cluster: Int?) -> DownstreamConnection {
-        DownstreamConnection(on: self, listener: listener, listenerCluster: cluster)
+    package func accept(listener: String, access: ListenerAccess = ListenerAccess()) -> DownstreamConnection {
+        DownstreamConnection(on: self, listener: listener, access: access)
     }
 
     func opened(_ connection: DownstreamConnection) {
@@ -72,7 +72,7 @@ package final class ProxyLoop {
     /// Last step: what is still open is cut.
     package func abort() {
         for connection in self.connections.values { connection.abort() }
-        self.upstream.retire()
+        self.upstream.abort()
     }
 
     // MARK: Deadlines

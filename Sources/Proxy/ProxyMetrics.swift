@@ -1,8 +1,9 @@
 package import Telemetry
+internal import Transport
 internal import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
-package struct ProxyMetrics: Sendable {
+package final class ProxyMetrics: Sendable {
     package let activeStreams: Gauge
     package let connections: Gauge
     /// Request bytes that wait for a first message to be whole.
@@ -10,6 +11,7 @@ package struct ProxyMetrics: Sendable {
     package let undecodedHints: Counter
     package let notHTTP2: Counter
     package let protocolErrors: Counter
+    private let handshakeFailures: [TLSFailure.Kind: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -30,6 +32,16 @@ package struct ProxyMetrics: Sendable {
             "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.")
         self.protocolErrors = registry.counter(
             "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.")
+        self.handshakeFailures = Dictionary(
+            uniqueKeysWithValues: TLSFailure.Kind.allCases.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_tls_handshake_failures_total",
+                        help: "Downstream connections that did not get through their TLS handshake.",
+                        labels: ["reason": kind.rawValue])
+                )
+            })
         self.localReplies = Dictionary(
             uniqueKeysWithValues: LocalReply.Cause.allCases.map { cause in
                 (
@@ -47,6 +59,8 @@ package struct ProxyMetrics: Sendable {
     }
 
     package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
+
+    func handshakeFailed(_ kind: TLSFailure.Kind) { self.handshakeFailures[kind]?.add() }
 
     /// - Parameter method: position in `BackendMethod.allCases`; nil for a method that is not the protocol's.
     func ended(cluster: Int, method: Int?, status: GRPCStatusCode?) {

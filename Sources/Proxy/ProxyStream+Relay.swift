@@ -9,6 +9,13 @@ import Wire
 extension ProxyStream {
     // MARK: Request, downstream to upstream
 
+    /// What changes on the way to the replica's cluster.
+    var upstreamWay: UpstreamWay {
+        UpstreamWay(
+            from: self.connection?.access ?? ListenerAccess(),
+            to: self.runtime.directory.clusters[self.cluster ?? 0])
+    }
+
     func relayRequest(_ bytes: RawSpan) {
         guard self.leg.client != nil else { return self.consume(bytes.byteCount) }
         self.leg.send(bytes)
@@ -28,7 +35,8 @@ extension ProxyStream {
     // MARK: Answer, upstream to downstream
 
     func answerStarted(ended: Bool) {
-        guard self.isAttached else { return }
+        // A leg that was cancelled may go on until its RST_STREAM has been sent; nobody listens any more.
+        guard self.isAttached, self.phase == .routed else { return }
         let status = ended ? GRPCStatus(self.leg.headers) : nil
         if let status, self.triesElsewhere(after: status) { return }
         self.beginAnswer(ended: ended, status: status)
@@ -72,7 +80,7 @@ extension ProxyStream {
     }
 
     func answerBodyArrived(_ bytes: RawSpan) {
-        guard self.isAttached else { return self.leg.consume(bytes.byteCount) }
+        guard self.isAttached, self.phase == .answering else { return self.leg.consume(bytes.byteCount) }
         self.responseBytes += bytes.byteCount
         let isFirst = self.responseCount.messages == 0
         let isWhole = isFirst && self.responseCount.isBetweenMessages
@@ -100,7 +108,7 @@ extension ProxyStream {
     func responseBodyFramed(_ count: Int) { self.leg.consume(count) }
 
     func answerEnded(withTrailers: Bool) {
-        guard self.isAttached else { return }
+        guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
             self.endBody(trailers: self.leg.trailers)
@@ -120,6 +128,8 @@ extension ProxyStream {
             self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
         else { return false }
         self.retryWhenEnded = .notLoaded
+        // A caller that still speaks would keep this leg open, and wait for ever.
+        if !self.requestHasEnded { self.leg.cancel() }
         return true
     }
 
@@ -130,7 +140,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         guard let session = self.connection?.session, self.isAttached else { return }
         let list = session.newHeaderList()
         list.append(":status", reply.httpStatus)
@@ -167,7 +177,7 @@ extension ProxyStream {
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
-        self.runtime.metrics.replied(reply.cause)
+        self.metrics.replied(reply.cause)
         self.endBody(trailers: [
             ("grpc-status", reply.status.code.text),
             ("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self)),
@@ -176,6 +186,14 @@ extension ProxyStream {
 
     private func forgetHeldRequest() {
         self.stopHolding()
-        if !self.leg.isAttached, self.leg.client == nil { self.leg.reuse() }
+        self.dropUnsentRequest()
+    }
+
+    /// Request bytes that no replica will take any more: the caller gets their window back, so that it can finish.
+    func dropUnsentRequest() {
+        guard !self.leg.isAttached, self.leg.client == nil else { return }
+        self.consume(max(0, self.leg.unframedBytes - self.creditedBytes))
+        self.creditedBytes = 0
+        self.leg.dropBody()
     }
 }

@@ -36,21 +36,24 @@ extension ProxyStream {
     func hold(_ bytes: RawSpan) {
         self.leg.send(bytes)
         self.waitingBytes += bytes.byteCount
-        self.runtime.metrics.heldBytes.add(bytes.byteCount)
+        self.metrics.heldBytes.add(bytes.byteCount)
         self.creditedBytes += bytes.byteCount
         self.consume(bytes.byteCount)
         guard self.phase == .holding else { return }
         if let length = self.heldMessageLength {
             switch self.handling {
             case .affinity, .relay: self.route(firstMessageBytes: length)
-            // Answered when the caller has said everything.
-            case .health, .loadModel, .free: ()
+            // Answered when the caller has said everything, which is no more than this.
+            case .health, .loadModel, .free:
+                if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
+                    self.reply(LocalReply(.requestTooLarge))
+                }
             }
         } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless {
             switch self.handling {
             case .affinity, .relay:
                 // Too long to hold: no hint, never an error.
-                self.runtime.metrics.undecodedHints.add()
+                self.metrics.undecodedHints.add()
                 self.chooseCluster(naming: nil)
                 self.route(promptIn: nil)
             case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
@@ -61,7 +64,7 @@ extension ProxyStream {
     /// The held bytes have gone on their way, or are not needed any more.
     func stopHolding() {
         guard self.waitingBytes > 0 else { return }
-        self.runtime.metrics.heldBytes.subtract(self.waitingBytes)
+        self.metrics.heldBytes.subtract(self.waitingBytes)
         self.waitingBytes = 0
     }
 
@@ -108,7 +111,7 @@ extension ProxyStream {
 
     private func route(firstMessageBytes length: Int) {
         guard !self.heldMessageIsCompressed else {
-            self.runtime.metrics.undecodedHints.add()
+            self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
@@ -129,7 +132,7 @@ extension ProxyStream {
             }
         }
         if read == nil {
-            self.runtime.metrics.undecodedHints.add()
+            self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
@@ -225,6 +228,7 @@ extension ProxyStream {
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
+        if !self.requestHasEnded { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -255,6 +259,8 @@ extension ProxyStream {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         self.tried.append(failed.id)
+        // What the lost replica's side took was given back to the caller then, so not when it is framed again.
+        self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
         guard let (replica, decision) = cluster.pick(
                 chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now) else {
@@ -266,7 +272,6 @@ extension ProxyStream {
         self.replica = replica
         self.decision = decision
         self.leg.forgetReceived()
-        self.leg.rewindBody()
         self.leg.lease = decision.lease
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
@@ -276,7 +281,6 @@ extension ProxyStream {
     private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
         self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
         guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
-        self.leg.rewindBody()
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
             _ = self.withHeldMessage(length) { message in
                 try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in

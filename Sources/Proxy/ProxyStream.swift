@@ -18,6 +18,9 @@ final class ProxyStream: HTTP2Stream {
     enum Phase { case begun, holding, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
+    /// The loop's, kept here since every stream counts several times.
+    let runtime: ProxyRuntime
+    let metrics: ProxyMetrics
     private(set) var leg: RelayLeg!
     private(set) var connection: DownstreamConnection?
     /// Itself from `begin` to its end: the downstream leg may be over, and let go of it, before the upstream one is.
@@ -59,18 +62,18 @@ final class ProxyStream: HTTP2Stream {
 
     init(on proxyLoop: ProxyLoop) {
         self.proxyLoop = proxyLoop
+        self.runtime = proxyLoop.runtime
+        self.metrics = proxyLoop.runtime.metrics
         super.init(account: proxyLoop.upstream.account)
         self.leg = RelayLeg(of: self, account: proxyLoop.upstream.account)
     }
-
-    var runtime: ProxyRuntime { self.proxyLoop.runtime }
 
     /// A request has begun on `connection`; its headers are about to arrive.
     func begin(on connection: DownstreamConnection) {
         self.connection = connection
         self.keptAlive = self
         self.startNs = Loop.now
-        self.runtime.metrics.activeStreams.add()
+        self.metrics.activeStreams.add()
     }
 
     // MARK: From the caller
@@ -87,6 +90,9 @@ final class ProxyStream: HTTP2Stream {
         }
         guard self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false else {
             return self.reply(LocalReply(.unsupportedMediaType))
+        }
+        if let refusal = self.connection?.access.tokens.refusal(of: self.headers) {
+            return self.reply(LocalReply(refusal))
         }
         switch self.runtime.settings.explain {
         case .never: self.wantsExplanation = false
@@ -186,12 +192,11 @@ final class ProxyStream: HTTP2Stream {
 
     /// Runs once on every path, when neither leg is open any more: counters, one access-log line, back to the loop.
     func finishIfOver() {
-        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.phase != .ended else { return }
+        guard !self.isAttached, !self.leg.isAttached, self.leg.client == nil, self.connection != nil else { return }
         self.phase = .ended
         self.stopHolding()
-        let metrics = self.runtime.metrics
-        metrics.activeStreams.subtract()
-        metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
+        self.metrics.activeStreams.subtract()
+        self.metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
         self.proxyLoop.accessLog.write(self.accessLogEntry())
         self.makeReusable()
     }

@@ -14,7 +14,10 @@ final class RelayLeg: UpstreamStream {
     }
 
     override func makeRequest(_ list: HeaderList) -> Bool {
-        list.append(self.stream.headers, except: .grpcTimeout, isolated: true)
+        let way = self.stream.upstreamWay
+        if let scheme = way.scheme { list.append(":scheme", scheme) }
+        list.append(self.stream.headers, except: way.dropped, isolated: true)
+        if let token = way.token { list.append(unindexed: "authorization", token) }
         if let remaining = self.stream.remainingNs(at: Loop.now) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }

@@ -19,4 +19,18 @@ package enum PickReason: String, CaseIterable, Sendable {
 
     /// Stable text for logs and metric labels.
     package var name: String { self.rawValue }
+
+    /// Position in `allCases`, for tables that have a row for each reason.
+    package var position: Int {
+        switch self {
+        case .onlyCandidate: 0
+        case .prefixMatch: 1
+        case .diverted: 2
+        case .cold: 3
+        case .leastInFlight: 4
+        case .powerOfTwo: 5
+        case .consistentHash: 6
+        case .roundRobin: 7
+        }
+    }
 }

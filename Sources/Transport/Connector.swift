@@ -1,11 +1,14 @@
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 
 /// Opens links to endpoints.
 package enum Connector {
     /// Starts a connect. The link's handler hears `linkOpened`, or `linkClosed(.connectFailed)` in a later turn.
-    package static func connect(_ link: Link, to endpoint: Endpoint, timeoutMs: Int) {
+    /// - Parameter timeoutMs: of the connect, and once more of the TLS handshake.
+    /// - Parameter tls: the link opens when the handshake is over; nil means cleartext.
+    package static func connect(_ link: Link, to endpoint: Endpoint, timeoutMs: Int, tls: TLSContext? = nil) {
         let loop = link.loop
         loop.preconditionIsCurrent()
         let bound = LoopBound(link, on: loop)
@@ -14,7 +17,10 @@ package enum Connector {
             .configured()
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(LinkChannelHandler(bound.value))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(tls.clientHandler(to: endpoint)) }
+                    let limit = tls.map { _ in TimeAmount.milliseconds(Int64(timeoutMs)) }
+                    try pipeline.addHandler(LinkChannelHandler(bound.value, handshakeLimit: limit))
                 }
             }
         let future =
@@ -38,6 +44,7 @@ extension ConnectFailure {
             let refused = error.connectionErrors.contains { ($0.error as? IOError)?.errnoCode == ECONNREFUSED }
             self = refused ? .refused : .unreachable("\(error)")
         case ChannelError.connectTimeout: self = .timedOut
+        case is NIOSSLExtraError: self = .tls(TLSFailure(error))
         default: self = .unreachable("\(error)")
         }
     }

@@ -52,6 +52,16 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// What requests to it carry as `:authority`; a UNIX socket has none of its own (as gRPC's clients do it).
+    package var authority: String {
+        switch self.kind {
+        // The zone of an IPv6 address means something on this system only.
+        case .host(let host, let port) where host.contains(":"): "[\(host.prefix { $0 != "%" })]:\(port)"
+        case .host(let host, let port): "\(host):\(port)"
+        case .unix: "localhost"
+        }
+    }
+
     /// The port; nil for a UNIX socket.
     package var port: Int? {
         switch self.kind {

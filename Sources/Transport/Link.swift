@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import NIOSSL
 
 /// One byte stream to a peer, TCP or Unix: the socket under an HTTP/2 connection.
 ///
@@ -36,19 +37,28 @@ package final class Link {
         self.needsDrain()
     }
 
-    /// Closes at once. `linkClosed` follows in a later turn.
+    /// Closes without sending anything more. `linkClosed` follows in a later turn, never before this returns: NIO would
+    /// tell us from inside its own close, and the handler may be in the middle of something. Nothing is received meanwhile.
     package func close() {
         if self.closure == nil { self.closure = .closedByUs }
-        if let channel = self.channel {
-            channel.close(mode: .all, promise: nil)
-        }
+        guard let channel = self.channel else { return }
+        self.loop.execute { channel.close(mode: .all, promise: nil) }
     }
 
     // MARK: Called by the channel handler and the connector
 
+    /// There is a peer; with TLS it is not known yet whether the link opens.
+    func connected(_ channel: any Channel) {
+        self.peer = Self.text(of: channel.remoteAddress)
+    }
+
+    /// The link never opens.
+    func handshakeFailed(_ failure: TLSFailure) {
+        if self.closure == nil { self.closure = .connectFailed(.tls(failure)) }
+    }
+
     func opened(_ channel: any Channel) {
         self.channel = channel
-        self.peer = Self.text(of: channel.remoteAddress)
         if self.closure != nil {
             channel.close(mode: .all, promise: nil)
             return
@@ -58,6 +68,7 @@ package final class Link {
     }
 
     func received(_ buffer: ByteBuffer) {
+        guard self.closure == nil else { return }
         unsafe buffer.withUnsafeReadableBytes { bytes in
             unsafe self.handler?.linkReceived(RawSpan(_unsafeBytes: bytes))
         }
@@ -68,7 +79,11 @@ package final class Link {
     }
 
     func failed(_ error: any Error) {
-        if self.closure == nil {
+        guard self.closure == nil else { return }
+        // Many peers close without TLS's own goodbye; HTTP/2 has said what there was to say.
+        if case NIOSSLError.uncleanShutdown = error {
+            self.closure = .closedByPeer
+        } else {
             self.closure = .broken(Self.text(of: error))
         }
     }
@@ -92,9 +107,8 @@ package final class Link {
     /// Writes what the handler has to send, region by region, while the kernel and NIO's queue take it.
     func drain(using buffer: inout ByteBuffer) {
         self.isCorked = false
-        guard let channel = self.channel, let handler = self.handler else { return }
+        guard let channel = self.channel, let handler = self.handler, self.closure == nil else { return }
         var more = true
-        var wrote = false
         while more, channel.isWritable {
             // NIO has let go of the last write's bytes when the kernel took them; then this keeps the same memory.
             buffer.clear(minimumCapacity: 64 * 1024)
@@ -104,18 +118,13 @@ package final class Link {
                 return unsafe output.finalize(for: region)
             }
             guard buffer.readableBytes > 0 else { break }
-            wrote = true
             channel.writeAndFlush(buffer, promise: nil)
         }
         if self.closesAfterDrain, !more {
             self.closesAfterDrain = false
             if self.closure == nil { self.closure = .closedByUs }
-            if wrote {
-                // The last bytes are still in NIO's queue when the kernel did not take them at once.
-                channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .all, promise: nil) }
-            } else {
-                channel.close(mode: .all, promise: nil)
-            }
+            // Bytes of this or an earlier turn are still in NIO's queue when the kernel did not take them at once.
+            channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .all, promise: nil) }
         }
     }
 
@@ -124,7 +133,8 @@ package final class Link {
         if let ip = address.ipAddress, let port = address.port {
             return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
         }
-        return address.pathname.map { "unix:\($0)" } ?? "unknown"
+        // A caller's end of a UNIX socket has no name.
+        return address.pathname.map { $0.isEmpty ? "unix" : "unix:\($0)" } ?? "unknown"
     }
 
     private static func text(of error: any Error) -> String {

@@ -19,15 +19,17 @@ public enum LinkClosure: Sendable, Equatable {
     case closedByPeer
     /// The kernel reported an error on an open link: reset, timed out, unreachable.
     case broken(String)
-    /// It never opened.
+    /// It never opened: no connection, or no TLS on it.
     case connectFailed(ConnectFailure)
 }
 
-/// Why a connect failed.
+/// Why a link never opened.
 public enum ConnectFailure: Sendable, Equatable {
     /// Nothing listens there.
     case refused
     case timedOut
     /// No such host, no route, no such file …
     case unreachable(String)
+    /// The TLS handshake failed.
+    case tls(TLSFailure)
 }

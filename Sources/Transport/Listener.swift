@@ -1,24 +1,30 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
 /// A bound address that accepts links and spreads them over the loops in turn.
 ///
-/// The port is bound once, without SO_REUSEPORT, so a port that another process uses is an error and not a silent share.
+/// A port is bound once, without SO_REUSEPORT, so a port that another process uses is an error and not a silent share.
+/// The same holds for a UNIX socket; one that nobody listens on any more is replaced.
 package final class Listener: Sendable {
     /// What is bound, with the real port when port 0 was asked for.
     package let endpoint: Endpoint
     private let channel: any Channel
+    private let file: UnixSocketFile?
 
-    private init(endpoint: Endpoint, channel: any Channel) {
+    private init(endpoint: Endpoint, channel: any Channel, file: UnixSocketFile?) {
         self.endpoint = endpoint
         self.channel = channel
+        self.file = file
     }
 
     /// Binds and accepts. `makeHandler` is called on a link's loop and returns what goes on top of it; it may keep the link.
     /// Throws when the address cannot be bound.
+    /// - Parameter tls: links open when their handshake is over; nil means cleartext.
+    /// - Parameter unixPermissions: who may connect to a UNIX socket, as `chmod` has it.
     package static func bind(
-        _ endpoint: Endpoint, on group: LoopGroup, backlog: Int = 4_096,
-        makeHandler: @escaping @Sendable (Loop) -> any LinkHandler & LinkOwner
+        _ endpoint: Endpoint, on group: LoopGroup, backlog: Int = 4_096, tls: TLSContext? = nil,
+        unixPermissions: UInt32 = 0o660, makeHandler: @escaping @Sendable (Loop) -> any LinkHandler & LinkOwner
     ) async throws -> Listener {
         let bootstrap = ServerBootstrap(group: group.group)
             .serverChannelOption(.backlog, value: Int32(backlog))
@@ -32,20 +38,33 @@ package final class Listener: Sendable {
                     let handler = makeHandler(loop)
                     let link = Link(on: loop, handler: handler)
                     handler.own(link)
-                    try channel.pipeline.syncOperations.addHandler(LinkChannelHandler(link))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(tls.serverHandler()) }
+                    try pipeline.addHandler(LinkChannelHandler(link, handshakeLimit: tls?.serverHandshakeLimit))
                 }
             }
-        let channel =
-            switch endpoint.kind {
-            case .host(let host, let port): try await bootstrap.bind(host: host, port: port).get()
-            case .unix(let path):
-                try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+        switch endpoint.kind {
+        case .host(let host, let port):
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            return Listener(endpoint: endpoint.bound(to: channel.localAddress), channel: channel, file: nil)
+        case .unix(let path):
+            let (descriptor, file) = try await UnixSocketFile.bind(path, permissions: unixPermissions, on: group)
+            do {
+                let channel = try await bootstrap.withBoundSocket(descriptor).get()
+                // NIO listens with a backlog of its own on a socket that it did not bind; a second call makes it ours.
+                _ = listen(descriptor, CInt(backlog))
+                return Listener(endpoint: endpoint, channel: channel, file: file)
+            } catch {
+                file.remove()
+                throw error
             }
-        return Listener(endpoint: endpoint.bound(to: channel.localAddress), channel: channel)
+        }
     }
 
     /// Stops accepting. Links that were accepted stay open.
     package func close() async {
+        // First, so that no caller finds a socket that does not answer.
+        self.file?.remove()
         // The only error is that it is closed already.
         try? await self.channel.close().get()
     }

@@ -2,7 +2,8 @@ package import Logging
 package import Routing
 import Synchronization
 package import Telemetry
-import Transport
+package import Transport
+import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -13,6 +14,8 @@ package final class Cluster: Sendable {
     package let settings: ClusterSettings
     package let replicas: [Replica]
     package let metrics: ClusterMetrics
+    /// How replicas are spoken to; nil in cleartext.
+    package let tls: TLSContext?
     let log: Logger
     private let state: Mutex<State>
 
@@ -30,6 +33,8 @@ package final class Cluster: Sendable {
         var why = "not probed yet"
         var probe: ProbeRecord?
         var evictions = 0
+        /// The last probe was answered with UNAUTHENTICATED.
+        var deniesProbes = false
         /// Wakes the replica's prober before its time.
         var wake: (@Sendable () -> Void)?
     }
@@ -42,10 +47,14 @@ package final class Cluster: Sendable {
     }
 
     /// - Parameter firstSlot: the process-wide slot of this cluster's first replica; the others follow.
-    package init(settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger) {
+    /// - Parameter tls: made from `settings.tls`.
+    package init(
+        settings: ClusterSettings, firstSlot: Int, registry: MetricRegistry, log: Logger, tls: TLSContext? = nil
+    ) {
         self.name = settings.name
         self.settings = settings
         self.log = log
+        self.tls = tls
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -116,7 +125,7 @@ package final class Cluster: Sendable {
         self.state.withLock { state in
             let reachable = state.entries.filter { $0.health.standing != .unreachable }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }
-            if reachable.contains(where: { $0.model == .missing || $0.model == .unchecked }) { return .notLoaded }
+            if reachable.contains(where: { $0.model == .missing || $0.model == .restarted }) { return .notLoaded }
             return .unreachable
         }
     }
@@ -133,28 +142,47 @@ package final class Cluster: Sendable {
             case .connectionLost: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
-            // A process that went away takes its model with it; one that only lost a connection has to be asked.
-            if case .loaded = entry.model { entry.model = .unchecked }
+            entry.model.lost(refused: failure == .connectFailed(.refused))
         }
-        self.log.info(
-            "connection evicted",
+        // A replica that is out refuses every probe; what changed is said by `update`.
+        self.log.log(
+            level: failure == .connectionLost ? .info : .debug, "connection evicted",
             metadata: [
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
+                "detail": "\(failure.detail ?? "")",
             ])
-        // A worker that worked a moment ago is looked at once more, now. One that is out is looked at in its own time.
-        if failure == .connectionLost { self.wakeProber(of: replica) }
+        // Looked at again soon, and from then on at the short pace, until it answers.
+        self.wakeProber(of: replica)
     }
 
-    func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+    package func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
         self.metrics.probed(replica.name, outcome.name)
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
             switch outcome {
             case .alive: entry.health.probeAnswered()
             case .busy: entry.health.probeTimedOut()
-            case .unreachable(let refused): entry.health.probeFailed(refused: refused)
+            case .unreachable(let refused):
+                entry.health.probeFailed(refused: refused)
+                entry.model.lost(refused: refused)
             }
         }
+    }
+
+    /// A replica that does not take our token is alive; an operator should hear of it all the same, once.
+    func probeAnswered(_ replica: Replica, _ code: GRPCStatusCode) {
+        let isDenied = code == .unauthenticated
+        let wasDenied = self.state.withLock { state in
+            let position = self.position(of: replica)
+            defer { state.entries[position].deniesProbes = isDenied }
+            return state.entries[position].deniesProbes
+        }
+        guard isDenied else { return }
+        self.metrics.probeDenied(replica.name)
+        guard !wasDenied else { return }
+        self.log.warning(
+            "replica does not accept our token",
+            metadata: ["cluster": "\(self.name)", "replica": "\(replica.name)"])
     }
 
     /// A stream was refused with "Model not loaded". Returns whether the replica is out until its model is back, so that
@@ -259,14 +287,17 @@ package final class Cluster: Sendable {
         let position = self.position(of: replica)
         let (before, after) = self.state.withLock { state in
             let before = state.table.availability(of: replica.id) ?? .unknown
+            let model = state.entries[position].model
             change(&state.entries[position])
             let after = state.entries[position].availability
             if after != before {
                 _ = state.table.setAvailability(replica.id, after)
                 state.entries[position].sinceNs = Loop.now
                 state.entries[position].why = why
-                // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
-                if after == .unreachable || after == .notLoaded { state.table.forgetCache(of: replica.id) }
+            }
+            // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
+            if after != before && after == .unreachable || state.entries[position].model.hasLostCache(since: model) {
+                state.table.forgetCache(of: replica.id)
             }
             return (before, after)
         }
@@ -291,9 +322,8 @@ extension Cluster.Entry {
         }
         switch self.model {
         case .loading: return .loading
-        case .missing: return .notLoaded
-        // Reachable again, but nobody has asked for its model yet: no traffic before that.
-        case .unchecked: return self.health.standing == .available ? .notLoaded : .suspect
+        case .missing, .restarted: return .notLoaded
+        case .unchecked: return .suspect
         case .unasked, .loaded: ()
         }
         switch self.health.standing {

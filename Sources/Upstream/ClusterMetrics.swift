@@ -2,8 +2,9 @@ package import Routing
 package import Telemetry
 
 /// What one cluster counts. Handles are made once, so that counting is one atomic addition.
-package struct ClusterMetrics: Sendable {
-    private let picks: [PickReason: Counter]
+package final class ClusterMetrics: Sendable {
+    /// By the position of the reason among all reasons.
+    private let picks: [Counter]
     private let retries: [RetryCause: Counter]
     package let diverts: Counter
     package let noReplica: Counter
@@ -14,15 +15,11 @@ package struct ClusterMetrics: Sendable {
     package init(cluster: String, registry: MetricRegistry) {
         self.cluster = cluster
         self.registry = registry
-        self.picks = Dictionary(
-            uniqueKeysWithValues: PickReason.allCases.map { reason in
-                (
-                    reason,
-                    registry.counter(
-                        "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
-                        labels: ["cluster": cluster, "reason": reason.name])
-                )
-            })
+        self.picks = PickReason.allCases.map { reason in
+            registry.counter(
+                "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
+                labels: ["cluster": cluster, "reason": reason.name])
+        }
         self.diverts = registry.counter(
             "homing_diverts_total", help: "Streams that left a warm replica because it was too busy.",
             labels: ["cluster": cluster])
@@ -44,7 +41,7 @@ package struct ClusterMetrics: Sendable {
     }
 
     package func picked(_ decision: PickDecision) {
-        self.picks[decision.reason]?.add()
+        self.picks[decision.reason.position].add()
         if decision.diverted { self.diverts.add() }
     }
 
@@ -61,6 +58,13 @@ package struct ClusterMetrics: Sendable {
         self.registry.counter(
             "homing_probes_total", help: "Health probes by replica and outcome.",
             labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
+        ).add()
+    }
+
+    package func probeDenied(_ replica: String) {
+        self.registry.counter(
+            "homing_probes_denied_total", help: "Health probes that a replica answered with UNAUTHENTICATED.",
+            labels: ["cluster": self.cluster, "replica": replica]
         ).add()
     }
 

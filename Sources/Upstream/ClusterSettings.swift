@@ -10,6 +10,9 @@ package struct ClusterSettings: Sendable, Equatable {
     package var routing = RoutingSettings()
     package var probe = ProbeSettings()
     package var connections = PoolSettings()
+    /// Nil means cleartext.
+    package var tls: TLSClientSettings?
+    package var auth = UpstreamAuthSettings()
     package var model = ModelSettings()
     package var replicas: [ReplicaSettings] = []
 

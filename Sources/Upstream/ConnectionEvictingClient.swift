@@ -11,8 +11,8 @@ package final class ConnectionEvictingClient: UpstreamClient {
     init(around inner: PooledClient, cluster: Cluster) {
         self.inner = inner
         self.cluster = cluster
-        inner.connectionEnded = { [unowned self] connection, closure in
-            self.connectionEnded(connection, closure)
+        inner.connectionEnded = { [weak self] connection, closure in
+            self?.connectionEnded(connection, closure)
         }
     }
 

@@ -91,13 +91,13 @@ package actor ModelLifecycle {
         guard self.cluster.health(of: replica) == .available else { return }
         switch self.cluster.model(of: replica) {
         case .unasked, .loading, .loaded: return
-        case .unchecked, .missing: ()
+        case .unchecked, .restarted, .missing: ()
         }
         guard let options = self.remembered else {
             self.cluster.setModel(of: replica, .unasked, why: "no model was asked for")
             return
         }
-        if self.cluster.model(of: replica) == .unchecked {
+        if self.cluster.model(of: replica) != .missing {
             switch await self.ask(replica, options) {
             case .holdsModel:
                 self.cluster.setModel(of: replica, .loaded(options.digest), why: "still holds its model")
@@ -105,7 +105,7 @@ package actor ModelLifecycle {
             case .noAnswer: return
             case .holdsAnother:
                 // The port belongs to another model's worker now: loading ours there would take that one away.
-                self.cluster.setModel(of: replica, .unchecked, why: "model identity mismatch")
+                self.cluster.setModel(of: replica, .restarted, why: "model identity mismatch")
                 return
             case .lacksModel: self.cluster.setModel(of: replica, .missing, why: "model not loaded")
             }
@@ -138,11 +138,13 @@ package actor ModelLifecycle {
             if current.digest == options.digest { return result }
         }
         if self.cluster.model(of: replica) == .loaded(options.digest) { return .loaded }
-        let task = Task { await self.loadNow(options, on: replica) }
+        let task = Task {
+            // Cleared before the task ends: waiting for a task that has ended does not give way to anyone.
+            defer { self.underWay[replica.id] = nil }
+            return await self.loadNow(options, on: replica)
+        }
         self.underWay[replica.id] = UnderWay(digest: options.digest, task: task)
-        let result = await task.value
-        self.underWay[replica.id] = nil
-        return result
+        return await task.value
     }
 
     private func loadNow(_ options: Options, on replica: Replica) async -> LoadResult {

@@ -9,6 +9,9 @@ package final class PooledClient: UpstreamClient {
     package let replica: Replica
     package let loop: Loop
     private let settings: PoolSettings
+    private let tls: TLSContext?
+    /// What calls of our own send as `authorization`; nil sends none.
+    let ownAuthorization: [UInt8]?
     private let factory: HTTP2SessionFactory
     /// Counts what the streams of this loop hold.
     let account: BufferAccount
@@ -19,11 +22,12 @@ package final class PooledClient: UpstreamClient {
     var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
 
     init(
-        replica: Replica, settings: PoolSettings, on loop: Loop, factory: HTTP2SessionFactory,
-        account: BufferAccount
+        replica: Replica, cluster: Cluster, on loop: Loop, factory: HTTP2SessionFactory, account: BufferAccount
     ) {
         self.replica = replica
-        self.settings = settings
+        self.settings = cluster.settings.connections
+        self.tls = cluster.tls
+        self.ownAuthorization = cluster.settings.auth.token?.revealHeader()
         self.loop = loop
         self.factory = factory
         self.account = account
@@ -38,6 +42,13 @@ package final class PooledClient: UpstreamClient {
 
     package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
 
+    /// `:scheme` of requests to the replica.
+    var scheme: StaticString { self.tls == nil ? "http" : "https" }
+    /// `:authority` of requests of our own.
+    var ownAuthority: String {
+        self.tls?.authority(of: self.replica.endpoint) ?? self.replica.endpoint.authority
+    }
+
     /// Connections that are open or opening.
     package var connectionCount: Int { self.connections.count + self.leaving.count }
 
@@ -47,6 +58,12 @@ package final class PooledClient: UpstreamClient {
             self.remove(connection)
             connection.retire()
         }
+    }
+
+    /// Closes all connections, with the streams that are still on them.
+    package func abort() {
+        self.retire()
+        for connection in self.leaving where connection.streamCount > 0 { connection.abort() }
     }
 
     private func submit(_ stream: UpstreamStream, on connection: UpstreamConnection) -> Bool {
@@ -78,7 +95,8 @@ package final class PooledClient: UpstreamClient {
         connection.own(link)
         self.connections.append(connection)
         self.replica.connectionOpened()
-        Connector.connect(link, to: self.replica.endpoint, timeoutMs: self.settings.connectTimeoutMs)
+        Connector.connect(
+            link, to: self.replica.endpoint, timeoutMs: self.settings.connectTimeoutMs, tls: self.tls)
         return connection
     }
 

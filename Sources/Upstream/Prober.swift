@@ -30,15 +30,21 @@ package struct Prober: Sendable {
         defer { self.cluster.onWake(of: replica, nil) }
         var iterator = wakes.makeAsyncIterator()
         while !Task.isCancelled {
+            let began = Loop.now
             await self.probe(replica)
             await self.models.restore(replica)
-            let pause = self.pause(before: self.cluster.health(of: replica))
+            let needsCare = self.cluster.model(of: replica).needsCare
+            let pause = self.pause(before: needsCare ? .suspect : self.cluster.health(of: replica))
             let timer = Task {
                 try await Task.sleep(nanoseconds: pause)
                 continuation.yield()
             }
             _ = await iterator.next()
             timer.cancel()
+            // A failed probe wakes its own prober, so a wake shortens the pause, but not to nothing.
+            let soonest = began + UInt64(max(1, self.cluster.settings.probe.retryMs)) * 1_000_000
+            let now = Loop.now
+            if now < soonest { try? await Task.sleep(nanoseconds: soonest - now) }
         }
     }
 
@@ -49,6 +55,7 @@ package struct Prober: Sendable {
             on: self.loops[replica.slot % self.loops.count],
             timeoutMs: self.cluster.settings.probe.deadlineMs)
         self.cluster.probed(replica, ProbeOutcome(answer), latencyNs: Loop.now - began)
+        if case .status(let code, _, _) = answer { self.cluster.probeAnswered(replica, code) }
     }
 
     /// Nanoseconds until the next probe: the interval with jitter, or the short retry time of one that is not all right.

@@ -2,7 +2,8 @@
 ///
 /// ```
 /// unasked ──LoadModel sent──► loading ──success──► loaded(digest) ──connection lost──► unchecked ──asked──► loaded
-///                                └──failure──► missing ◄──"Model not loaded"──────────────┘
+///                                └──failure──► missing ◄──"Model not loaded"──┐           │ connect refused
+///                                                 ▲───────────────────────────┴──asked── restarted
 /// ```
 package enum ReplicaModel: Sendable, Equatable {
     /// Nobody has sent LoadModel through this proxy: the replica is taken as it is.
@@ -10,10 +11,38 @@ package enum ReplicaModel: Sendable, Equatable {
     case loading
     /// It holds the model of the options with this digest.
     case loaded(UInt64)
-    /// It was lost from sight since, and may have restarted without its model.
+    /// A connection to it was lost since: it may have restarted, but most likely it did not, so it stays a last resort.
     case unchecked
+    /// Nothing listened there since: it is another process now, and gets no streams before it was asked.
+    case restarted
     /// It said that it has no model, or a load failed.
     case missing
+
+    /// Whether the change from `before` to this means an empty KV cache: no model any more, or a newly loaded one.
+    func hasLostCache(since before: ReplicaModel) -> Bool {
+        switch self {
+        case .missing: before != .missing
+        case .loaded: before == .loading
+        case .unasked, .loading, .unchecked, .restarted: false
+        }
+    }
+
+    /// The replica was lost from sight. A process that is gone takes its model with it; one that only lost a connection
+    /// has to be asked.
+    package mutating func lost(refused: Bool) {
+        switch self {
+        case .loaded, .unchecked, .restarted: self = refused || self == .restarted ? .restarted : .unchecked
+        case .unasked, .loading, .missing: ()
+        }
+    }
+
+    /// Whether its prober should find out more, or bring the model back, before long.
+    var needsCare: Bool {
+        switch self {
+        case .unchecked, .restarted, .missing: true
+        case .unasked, .loading, .loaded: false
+        }
+    }
 
     /// The name that the admin pages use.
     package var name: String {
@@ -22,6 +51,7 @@ package enum ReplicaModel: Sendable, Equatable {
         case .loading: "loading"
         case .loaded: "loaded"
         case .unchecked: "unchecked"
+        case .restarted: "restarted"
         case .missing: "missing"
         }
     }

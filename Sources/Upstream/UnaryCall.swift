@@ -16,7 +16,9 @@ package final class UnaryCall: UpstreamStream {
     }
 
     private let path: String
+    private let scheme: StaticString
     private let authority: String
+    private let authorization: [UInt8]?
     private let message: [UInt8]
     private let timeoutMs: Int
     private var received: [UInt8] = []
@@ -28,12 +30,14 @@ package final class UnaryCall: UpstreamStream {
     private static let maxAnswerBytes = 1024 * 1024
 
     /// - Parameter timeoutMs: zero waits as long as it takes.
-    private init(path: String, authority: String, message: [UInt8], timeoutMs: Int, account: BufferAccount) {
+    private init(path: String, pool: PooledClient, message: [UInt8], timeoutMs: Int) {
         self.path = path
-        self.authority = authority
+        self.scheme = pool.scheme
+        self.authority = pool.ownAuthority
+        self.authorization = pool.ownAuthorization
         self.message = message
         self.timeoutMs = timeoutMs
-        super.init(account: account)
+        super.init(account: pool.account)
     }
 
     /// Calls `path` with `message`, an encoded protobuf without its gRPC prefix. `completion` is called once, on the loop.
@@ -42,9 +46,7 @@ package final class UnaryCall: UpstreamStream {
         completion: @escaping (Answer) -> Void
     ) {
         let pool = client.inner.pool
-        let call = UnaryCall(
-            path: path, authority: pool.replica.name, message: message, timeoutMs: timeoutMs,
-            account: pool.account)
+        let call = UnaryCall(path: path, pool: pool, message: message, timeoutMs: timeoutMs)
         call.completion = completion
         call.open(on: client)
         call.send(GRPCFrame.framed(message))
@@ -65,13 +67,14 @@ package final class UnaryCall: UpstreamStream {
 
     package override func makeRequest(_ list: HeaderList) -> Bool {
         list.append(":method", "POST")
-        list.append(":scheme", "http")
+        list.append(":scheme", self.scheme)
         list.append(":path", self.path)
         list.append(":authority", self.authority)
         list.append("content-type", "application/grpc")
         list.append("te", "trailers")
         if self.timeoutMs > 0 { list.append("grpc-timeout", "\(self.timeoutMs)m") }
         list.append("user-agent", "homing")
+        if let authorization = self.authorization { list.append(unindexed: "authorization", authorization) }
         return false
     }
 

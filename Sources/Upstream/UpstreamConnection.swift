@@ -10,7 +10,8 @@ package import Wire
 /// ```
 /// Streams may be opened while it is still connecting: they wait in its session. Lives on one loop, owned by its pool.
 package final class UpstreamConnection: HTTP2Connection {
-    private unowned let pool: PooledClient
+    /// Kept until the connection closes, since links outlive their stack when a process ends.
+    private let pool: PooledClient
     package internal(set) var isInPool = true
     /// Why the connection is of no more use; nil while it works, and when it ended in order.
     package private(set) var failure: UpstreamFailure?

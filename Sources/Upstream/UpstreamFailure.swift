@@ -33,12 +33,22 @@ extension UpstreamFailure {
         }
     }
 
+    /// More for logs, where there is more.
+    package var detail: String? {
+        switch self {
+        case .connectFailed(.unreachable(let text)): text
+        case .connectFailed(.tls(let failure)): failure.detail
+        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .refused, .reset, .notGRPC: nil
+        }
+    }
+
     /// The name that metrics and logs use.
     package var name: String {
         switch self {
         case .connectFailed(.refused): "connect_refused"
         case .connectFailed(.timedOut): "connect_timeout"
         case .connectFailed(.unreachable): "connect_failed"
+        case .connectFailed(.tls(let failure)): "tls_\(failure.kind.rawValue)"
         case .connectionLost: "connection_lost"
         case .refused: "stream_refused"
         case .reset: "stream_reset"

@@ -19,8 +19,7 @@ package final class UpstreamLoop {
         if replica.slot < self.clients.count, let client = self.clients[replica.slot] { return client }
         while self.clients.count <= replica.slot { self.clients.append(nil) }
         let pooled = PooledClient(
-            replica: replica, settings: cluster.settings.connections, on: self.loop, factory: self.factory,
-            account: self.account)
+            replica: replica, cluster: cluster, on: self.loop, factory: self.factory, account: self.account)
         let client = InFlightTrackingClient(
             around: ConnectionEvictingClient(around: pooled, cluster: cluster), cluster: cluster)
         self.clients[replica.slot] = client
@@ -30,5 +29,10 @@ package final class UpstreamLoop {
     /// Lets open streams finish and closes all connections of the loop.
     package func retire() {
         for client in self.clients { client?.inner.pool.retire() }
+    }
+
+    /// Closes all connections of the loop, with the streams that are still on them.
+    package func abort() {
+        for client in self.clients { client?.inner.pool.abort() }
     }
 }

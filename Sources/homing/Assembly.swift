@@ -18,19 +18,21 @@ enum Assembly {
         let registry = MetricRegistry()
         let accessLog = AccessLog(
             format: settings.accessLog.telemetryFormat, sink: FileSink(descriptor: STDOUT_FILENO), metrics: registry)
+        let certificates = try self.certificates(settings)
         let group = LoopGroup(count: settings.threads)
 
         let upstreamLoops = group.loops.map { LoopBound(UpstreamLoop(on: $0), on: $0) }
         var firstSlot = 0
-        let clusters = settings.clusters.map { section in
+        let clusters = zip(settings.clusters, certificates.clusters).map { section, tls in
             defer { firstSlot += section.replicas.count }
-            return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log)
+            return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
         }
         let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
         let directory = ClusterDirectory(clusters: clusters)
         let runtime = ProxyRuntime(
             settings: settings.proxy, directory: directory, models: models,
-            metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog)
+            metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog,
+            log: log)
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
@@ -48,12 +50,13 @@ enum Assembly {
         for (cluster, lifecycle) in zip(clusters, models) {
             services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
         }
+        let reloader = CertificateReloader(certificates, registry: registry, log: log)
+        services.append(reloader)
+        services.append(HangupService(log: log) { reloader.reloadNow() })
         services.append(
             ProxyService(
-                listeners: settings.listeners.map { listener in
-                    ProxyService.Listening(
-                        endpoint: listener.address,
-                        cluster: listener.cluster.flatMap { name in clusters.firstIndex { $0.name == name } })
+                listeners: zip(settings.listeners, certificates.listeners).map { listener, tls in
+                    ProxyService.Listening(listener, tls: tls, clusters: clusters)
                 },
                 group: group, loops: proxyLoops, runtime: runtime, log: log, onReadiness: { fleet.readiness = $0 },
                 onServing: { endpoints in
@@ -63,6 +66,9 @@ enum Assembly {
                     self.say(
                         "homing serving grpc=\(grpc) admin=\(admin) clusters=\(clusters.count) replicas=\(replicas)")
                 }))
+        // At debug level the service group prints every service with all that hangs on it: megabytes, and no help.
+        var lifecycleLog = log
+        lifecycleLog.logLevel = max(log.logLevel, .info)
         let serviceGroup = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map {
@@ -70,7 +76,7 @@ enum Assembly {
                         service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .cancelGroup)
                 },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: log))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLog))
         do {
             try await serviceGroup.run()
         } catch {
@@ -78,6 +84,14 @@ enum Assembly {
         }
         await accessLog.finish(within: .seconds(2))
         await group.shutdown()
+    }
+
+    private static func certificates(_ settings: ServeSettings) throws -> Certificates {
+        do {
+            return try Certificates(settings)
+        } catch {
+            throw ExitReason.cannotServe("\(error)")
+        }
     }
 
     private static func adminAddress(_ endpoint: Endpoint) throws -> AdminAddress {
@@ -94,9 +108,9 @@ enum Assembly {
         return log
     }
 
-    /// One line on stdout, at once.
+    /// One line on stdout, at once. A reader that went away changes nothing.
     static func say(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
     }
 }
 

@@ -12,7 +12,8 @@ struct CheckConfig: ParsableCommand {
             """,
         discussion: """
             Prints the effective file: every key with the value that 'homing serve -c <file>' would use. Secrets are \
-            shown as where they come from. Nothing is started or connected to.
+            shown as where they come from. Nothing is started or connected to. Certificates are read, and a note says \
+            what is wrong with them here.
 
             Exit code 0: the file is right. 65: it is not, and all problems are on stderr, one per line, as \
             file:line: path: what is wrong and what would be right. 66: it cannot be read.
@@ -38,5 +39,11 @@ struct CheckConfig: ParsableCommand {
         let settings = try ExitReason.reported { try SettingsFile.load(file).settings }
         print(ConfigText.effective(settings), terminator: "")
         if let lack = settings.lack { ExitReason.printError("note: \(lack)") }
+        do {
+            _ = try Certificates(settings)
+        } catch {
+            // The file may be right all the same: certificates often lie on another machine, or are another user's.
+            ExitReason.printError("note: 'homing serve' would not start here: \(error)")
+        }
     }
 }

@@ -16,6 +16,15 @@ enum ExitReason {
         return ExitCode(69)
     }
 
+    /// Nothing answers at an address (EX_UNAVAILABLE). Says why on stderr.
+    static func unreachable(_ why: String) -> ExitCode { self.cannotServe(why) }
+
+    /// A call failed, or what was to be shown did not come about. Says why on stderr.
+    static func failed(_ why: String) -> ExitCode {
+        self.printError("homing: \(why)")
+        return ExitCode(1)
+    }
+
     /// What `body` returns; when the settings have problems, these are printed to stderr, one per line, and the exit
     /// code is thrown.
     static func reported<Value>(_ body: () throws -> Value) throws -> Value {

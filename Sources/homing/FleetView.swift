@@ -91,7 +91,7 @@ extension ReplicaModel {
     /// Nil while nobody has asked for a model.
     fileprivate var isLoaded: Bool? {
         switch self {
-        case .unasked, .unchecked: nil
+        case .unasked, .unchecked, .restarted: nil
         case .loading, .missing: false
         case .loaded: true
         }

@@ -4,6 +4,7 @@ import Proxy
 import ServiceLifecycle
 import Synchronization
 import Transport
+import Upstream
 
 /// The downstream side as a service: binds, serves, and on shutdown drains.
 ///
@@ -14,8 +15,22 @@ struct ProxyService: Service {
     /// One address to listen on, and the cluster that it is for.
     struct Listening: Sendable {
         let endpoint: Endpoint
-        /// Position in the directory; nil: the request decides.
-        let cluster: Int?
+        let access: ListenerAccess
+        /// Nil means cleartext.
+        let tls: TLSContext?
+        /// Of a UNIX socket.
+        let permissions: UInt32
+
+        init(_ settings: ListenerSettings, tls: TLSContext?, clusters: [Cluster]) {
+            self.endpoint = settings.address
+            var access = ListenerAccess()
+            access.cluster = settings.cluster.flatMap { name in clusters.firstIndex { $0.name == name } }
+            access.tokens = TokenCheck(settings.auth.tokens.compactMap(\.token))
+            access.isEncrypted = tls != nil
+            self.access = access
+            self.tls = tls
+            self.permissions = settings.unixPermissions
+        }
     }
 
     let listeners: [Listening]
@@ -31,8 +46,12 @@ struct ProxyService: Service {
 
     func run() async throws {
         var bound: [Listener] = []
-        for listening in self.listeners {
-            bound.append(try await self.bind(listening))
+        do {
+            for listening in self.listeners { bound.append(try await self.bind(listening)) }
+        } catch {
+            // The files of UNIX sockets do not go by themselves.
+            for listener in bound { await listener.close() }
+            throw error
         }
         self.onReadiness(.serving)
         await self.onServing(bound.map(\.endpoint))
@@ -46,8 +65,10 @@ struct ProxyService: Service {
         // The port is known once it is bound, and callers come after that.
         let name = Mutex(listening.endpoint.description)
         do {
-            let listener = try await Listener.bind(listening.endpoint, on: self.group) { loop in
-                loops[loop.index].value.accept(listener: name.withLock { $0 }, cluster: listening.cluster)
+            let listener = try await Listener.bind(
+                listening.endpoint, on: self.group, tls: listening.tls, unixPermissions: listening.permissions
+            ) { loop in
+                loops[loop.index].value.accept(listener: name.withLock { $0 }, access: listening.access)
             }
             name.withLock { $0 = listener.endpoint.description }
             return listener

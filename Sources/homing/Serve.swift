@@ -9,7 +9,7 @@ struct Serve: AsyncParsableCommand {
             homing serve -c <file> [<options>]
             """,
         discussion: """
-            Callers speak gRPC over HTTP/2 cleartext to homing as they would to one worker. Every stream goes to the \
+            Callers speak gRPC over HTTP/2, in cleartext unless TLS is asked for, to homing as they would to one worker. Every stream goes to the \
             replica whose cache holds the longest part of its prompt, unless that one is too busy. Homing stays in the \
             foreground; SIGTERM lets open streams end. Flags win over the file.
 

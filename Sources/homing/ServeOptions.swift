@@ -19,16 +19,31 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("listen"),
         help: ArgumentHelp(
             "Where callers connect: host:port, [v6]:port or unix:/path. May be repeated.",
-            discussion: "Port 0 means any free port, which the log then tells. Default: 127.0.0.1:50051.",
+            discussion: """
+                Replaces the addresses of the file's listeners; their TLS and tokens stay. Port 0 means any free port, \
+                which the log then tells. Default: 127.0.0.1:50051.
+                """,
             valueName: "address"),
-        transform: ServeOptions.endpoint)
+        transform: Flags.endpoint)
     var listeners: [Endpoint] = []
+
+    @Option(
+        name: .customLong("tls-certificate"),
+        help: ArgumentHelp(
+            "Serve TLS on every listener, with the certificate chain in this PEM file.",
+            discussion: "Needs --tls-key. Default: cleartext.", valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: ArgumentHelp("The private key of that certificate, PEM.", valueName: "file"))
+    var tlsKey: String?
 
     @Option(
         name: .customLong("admin"),
         help: ArgumentHelp(
             "Where the operator's port listens, or off. Default: 127.0.0.1:9901.", valueName: "address"),
-        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try ServeOptions.endpoint($0)) })
+        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try Flags.endpoint($0)) })
     var admin: AdminSection?
 
     @Option(
@@ -36,15 +51,15 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "A worker's address. May be repeated. These replace the replicas of the file's cluster.",
             discussion: "Without a file they make one cluster, called default.", valueName: "address"),
-        transform: ServeOptions.endpoint)
+        transform: Flags.endpoint)
     var replicas: [Endpoint] = []
 
     @Option(
         name: .customLong("policy"),
         help: ArgumentHelp(
-            "Who picks the replica of a stream, in every cluster: \(ServeOptions.names(PolicyName.self)).",
+            "Who picks the replica of a stream, in every cluster: \(Flags.names(PolicyName.self)).",
             discussion: "Default: \(RoutingSettings().policy.rawValue).", valueName: "name"),
-        transform: { try ServeOptions.name($0) })
+        transform: { try Flags.name($0) })
     var policy: PolicyName?
 
     @Option(
@@ -61,9 +76,9 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .customLong("log-level"),
         help: ArgumentHelp(
-            "The least important log messages that are written: \(ServeOptions.names(Logger.Level.self)).",
+            "The least important log messages that are written: \(Flags.names(Logger.Level.self)).",
             discussion: "Default: info.", valueName: "level"),
-        transform: { try ServeOptions.name($0) })
+        transform: { try Flags.name($0) })
     var logLevel: Logger.Level?
 
     @Flag(name: .customLong("no-access-log"), help: "Do not write a line per stream to stdout.")
@@ -72,6 +87,9 @@ struct ServeOptions: ParsableArguments {
     func validate() throws {
         if let threads = self.threads, !(0...1_024).contains(threads) {
             throw ValidationError("--threads is a whole number, 0 to 1024.")
+        }
+        guard (self.tlsCertificate == nil) == (self.tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key need each other.")
         }
         if self.models.contains("") { throw ValidationError("--model is a name that is not empty.") }
     }
@@ -96,7 +114,25 @@ struct ServeOptions: ParsableArguments {
 
     /// Changes what the flags say; gives back what they say and cannot mean.
     private func apply(to settings: inout ServeSettings) -> [Problem] {
-        if !self.listeners.isEmpty { settings.listeners = self.listeners.map { ListenerSettings(address: $0) } }
+        if !self.listeners.isEmpty {
+            guard let template = settings.commonListener else {
+                let text = "the file's listeners differ in tls or auth, so addresses belong into the file"
+                return [Problem(path: "--listen", line: nil, text: text)]
+            }
+            settings.listeners = self.listeners.map { address in
+                var listener = template
+                listener.address = address
+                return listener
+            }
+        }
+        if let certificate = self.tlsCertificate, let key = self.tlsKey {
+            for index in settings.listeners.indices {
+                var tls = settings.listeners[index].tls ?? TLSServerSettings()
+                tls.certificateFile = certificate
+                tls.privateKeyFile = key
+                settings.listeners[index].tls = tls
+            }
+        }
         if let admin = self.admin { settings.admin = admin }
         if let threads = self.threads { settings.threads = threads }
         if let logLevel = self.logLevel { settings.logLevel = logLevel }
@@ -124,26 +160,5 @@ struct ServeOptions: ParsableArguments {
             if let policy = self.policy { settings.clusters[index].routing.policy = policy }
         }
         return []
-    }
-
-    @Sendable private static func endpoint(_ text: String) throws -> Endpoint {
-        do throws(EndpointProblem) {
-            return try Endpoint(parsing: text)
-        } catch {
-            throw ValidationError(error.description)
-        }
-    }
-
-    private static func names<Name: CaseIterable & RawRepresentable>(_ type: Name.Type) -> String
-    where Name.RawValue == String {
-        Name.allCases.map(\.rawValue).joined(separator: ", ")
-    }
-
-    private static func name<Name: CaseIterable & RawRepresentable>(_ text: String) throws -> Name
-    where Name.RawValue == String {
-        if let name = Name(rawValue: text) { return name }
-        let meant = Spelling.nearest(to: text, among: Name.allCases.map(\.rawValue))
-        let hint = meant.map { "; did you mean \($0)?" } ?? ""
-        throw ValidationError("It is one of \(self.names(Name.self))\(hint)")
     }
 }

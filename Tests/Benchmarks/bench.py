@@ -156,7 +156,7 @@ def stat(pid: int) -> list[str]:
 
 
 def start_homing(name: str, workers: list[str], arguments, folder: pathlib.Path, started) -> tuple[Child, str]:
-    command = [arguments.homing, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "1"]
+    command = [arguments.homing, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--threads", "1", "--no-access-log"]
     for worker in workers:
         command += ["--replica", worker]
     child = started(Child(name, [*command, *shlex.split(arguments.homing_arguments)], folder))

@@ -4,7 +4,9 @@ import Foundation
 import Logging
 import Routing
 import Testing
+import Upstream
 import Transport
+import Upstream
 
 @testable import homing
 

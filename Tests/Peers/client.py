@@ -77,9 +77,13 @@ def prompt(text: str | bytes, **fields):
 class Client:
     """One channel, and so one HTTP/2 connection, to an address."""
 
-    def __init__(self, address: str, options=()):
+    def __init__(self, address: str, options=(), credentials: grpc.ChannelCredentials | None = None):
         self.address = address
-        self.channel = grpc.insecure_channel(address, options=[*OPTIONS, *options])
+        options = [*OPTIONS, *options]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options=options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options=options)
 
     def __enter__(self):
         return self

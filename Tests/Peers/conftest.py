@@ -1,13 +1,14 @@
 """Fixtures. Every test that touches a fleet ends by asserting that nothing is held in it any more."""
 
+import json
 import os
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import pytest
 
-from fleet import Fleet, launch
-from processes import program
+from fleet import Fleet, Homing, launch
+from processes import Worker, program
 
 
 def pytest_addoption(parser):
@@ -87,6 +88,27 @@ def relay(request, way, shared_fleets):
 def fleet(request, shared_fleets):
     """The shared fleet through the program."""
     yield from lent(request, shared_fleets.get("homing"))
+
+
+@pytest.fixture
+def configured(own_fleet, request, tmp_path):
+    """Starts the program with a configuration (a dictionary: JSON is YAML) in front of workers that a test made, and
+    waits for its first probes unless told not to."""
+
+    def start(configuration: dict, workers: list[Worker], awaits_probes: bool = True) -> Fleet:
+        fleet = Fleet(workers, None)
+        request.node.fleets.append(fleet)
+        for worker in workers:
+            if not worker.address:
+                worker.started()
+        path = tmp_path / "homing.yaml"
+        path.write_text(json.dumps(configuration))
+        fleet.homing = Homing([], "-c", str(path)).started()
+        if awaits_probes:
+            fleet.homing.await_probed()
+        return fleet
+
+    return start
 
 
 @pytest.fixture

@@ -37,13 +37,22 @@ class Metrics:
 
 
 class Homing(Process):
-    """`homing serve` in front of replicas."""
+    """`homing serve` in front of replicas, on a port of its own unless a configuration file names listeners."""
 
     def __init__(self, replicas: list[str], *arguments: str):
-        command = [program(), "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        command = [program(), "serve", "--admin", "127.0.0.1:0"]
+        if "-c" not in arguments:
+            command += ["--listen", "127.0.0.1:0"]
         for replica in replicas:
             command += ["--replica", replica]
         super().__init__([*command, *arguments], SERVING)
+
+    def await_probed(self):
+        """Returns when the program is ready for calls."""
+        wait_until(lambda: self.get("/ready")[0] == 200, "/ready answers 200")
+        # Until its first probe a replica is only a last resort, and tests mean the fleet after that.
+        states = lambda: [replica["state"] for replica in self.replicas().values()]
+        wait_until(lambda: "unknown" not in states(), "every replica has been probed")
 
     def started(self) -> "Homing":
         match = self.await_ready()
@@ -172,10 +181,7 @@ def launch(workers: int, *arguments: str, direct: bool = False, worker_arguments
             worker.started()
         if not direct:
             homing = Homing([worker.address for worker in starting], *arguments).started()
-            wait_until(lambda: homing.get("/ready")[0] == 200, "/ready answers 200")
-            # Until its first probe a replica is only a last resort, and tests mean the fleet after that.
-            states = lambda: [replica["state"] for replica in homing.replicas().values()]
-            wait_until(lambda: "unknown" not in states(), "every replica has been probed")
+            homing.await_probed()
         return Fleet(starting, homing)
     except BaseException:
         for process in [homing, *starting] if homing else starting:

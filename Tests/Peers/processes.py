@@ -119,13 +119,14 @@ class Worker(Process):
 
     def __init__(self, *arguments: str):
         program = pathlib.Path(__file__).with_name("worker.py")
-        super().__init__([sys.executable, program, *arguments], r"^worker grpc=(\S+)$")
+        super().__init__([sys.executable, program, *arguments], r"^worker grpc=(\S+)(?: control=(\S+))?$")
         self.address = ""
         self.control: Client | None = None
 
     def started(self) -> "Worker":
-        self.address = self.await_ready()[1]
-        self.control = Client(self.address)
+        ready = self.await_ready()
+        self.address = ready[1]
+        self.control = Client(ready[2] or self.address)
         return self
 
     def snapshot(self) -> dict:

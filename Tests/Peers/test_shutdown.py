@@ -43,3 +43,16 @@ def test_sigint_drains_too(own_fleet):
     fleet = own_fleet(1)
     fleet.homing.process.send_signal(signal.SIGINT)
     assert fleet.homing.process.wait(5) == 0
+
+
+def test_sighup_does_not_end_the_program_or_anything_in_it(own_fleet):
+    fleet = own_fleet(1)
+    with fleet.client() as client:
+        conversation = Conversation(client, BIDI)
+        assert conversation.ping(b"before") == b"before"
+        for _ in range(3):
+            fleet.homing.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: any("reload asked for" in line for line in fleet.homing.stderr), "the signal is heard")
+        assert conversation.ping(b"after") == b"after"
+        conversation.close_half()
+        assert conversation.outcome().ok

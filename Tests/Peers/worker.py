@@ -1,8 +1,10 @@
 """A model worker on grpcio, for tests: it does what the caller asks for in metadata, and remembers what it saw.
 
     python worker.py [--port N] [--requires-model] [--load-delay SECONDS]
+                     [--listen ADDRESS] [--token TOKEN] [--tls CERTIFICATE KEY [--client-ca FILE]]
 
-prints `worker grpc=127.0.0.1:PORT`. It serves `backend.Backend` from the descriptor of proto/, the service
+prints `worker grpc=127.0.0.1:PORT`; with one of the options of the second line also `control=127.0.0.1:PORT`, where
+`test.Control` is asked in cleartext and without a token. It serves `backend.Backend` from the descriptor of proto/, the service
 `test.Echo` with raw bytes, which no proxy has heard of, and `test.Control`, which tells a test what the worker saw.
 It refuses to load a model named `missing`.
 
@@ -25,6 +27,7 @@ import asyncio
 import base64
 import json
 import os
+import pathlib
 import signal
 
 import grpc
@@ -47,7 +50,7 @@ class Memory:
         self.violations: list[str] = []
 
     def count(self, method: str, what: str):
-        self.methods.setdefault(method, {"started": 0, "ended": 0, "cancelled": 0})[what] += 1
+        self.methods.setdefault(method, {"started": 0, "ended": 0, "cancelled": 0, "denied": 0})[what] += 1
 
 
 def encode(pairs) -> list[list[str]]:
@@ -101,11 +104,12 @@ class Call:
 class Worker(grpc.GenericRpcHandler):
     """The handlers of every service, by path."""
 
-    def __init__(self, requires_model: bool, load_delay: float):
+    def __init__(self, requires_model: bool, load_delay: float, token: str | None = None):
         self.memory = Memory()
         self.address = ""
         self.requires_model = requires_model
         self.load_delay = load_delay
+        self.token = token
         self.backend = methods()
 
     # MARK: - Finding the handler
@@ -114,6 +118,9 @@ class Worker(grpc.GenericRpcHandler):
         path = details.method
         if path == "/test.Control/Snapshot":
             return grpc.unary_unary_rpc_method_handler(self.snapshot)
+        if self.token is not None and ("authorization", f"Bearer {self.token}") not in details.invocation_metadata:
+            self.memory.count(path, "denied")
+            return grpc.unary_unary_rpc_method_handler(self.deny)
         raw = {
             "/test.Echo/Unary": (grpc.unary_unary_rpc_method_handler, self.unary),
             "/test.Echo/Metadata": (grpc.unary_unary_rpc_method_handler, self.unary),
@@ -185,6 +192,9 @@ class Worker(grpc.GenericRpcHandler):
 
         streams = (grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler)
         return many if make_handler in streams else one
+
+    async def deny(self, _, context):
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "invalid token (worker)")
 
     # MARK: - Behaviours
 
@@ -300,8 +310,16 @@ class Worker(grpc.GenericRpcHandler):
             )
 
 
+def tls_credentials(arguments) -> grpc.ServerCredentials | None:
+    if not arguments.tls:
+        return None
+    certificate, key = (pathlib.Path(path).read_bytes() for path in arguments.tls)
+    authority = pathlib.Path(arguments.client_ca).read_bytes() if arguments.client_ca else None
+    return grpc.ssl_server_credentials([(key, certificate)], authority, authority is not None)
+
+
 async def serve(arguments):
-    worker = Worker(arguments.requires_model, arguments.load_delay)
+    worker = Worker(arguments.requires_model, arguments.load_delay, arguments.token)
     server = grpc.aio.server(
         options=[
             ("grpc.so_reuseport", 0),
@@ -310,10 +328,15 @@ async def serve(arguments):
         ]
     )
     server.add_generic_rpc_handlers((worker,))
-    port = server.add_insecure_port(f"127.0.0.1:{arguments.port}")
-    worker.address = f"127.0.0.1:{port}"
+    listen = arguments.listen or f"127.0.0.1:{arguments.port}"
+    credentials = tls_credentials(arguments)
+    port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
+    worker.address = listen if listen.startswith("unix:") else f"{listen.rsplit(':', 1)[0]}:{port}"
+    line = f"worker grpc={worker.address}"
+    if arguments.listen or arguments.token or credentials:
+        line += f" control=127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    print(f"worker grpc={worker.address}", flush=True)
+    print(line, flush=True)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     await stopped.wait()
@@ -325,4 +348,8 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--requires-model", action="store_true", help="refuse calls until LoadModel")
     parser.add_argument("--load-delay", type=float, default=0.0, help="seconds that a LoadModel takes")
+    parser.add_argument("--listen", help="instead of --port: [v6]:port or unix:/path")
+    parser.add_argument("--token", help="refuse calls without this bearer token")
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="PEM files")
+    parser.add_argument("--client-ca", help="refuse callers without a certificate of this authority")
     asyncio.run(serve(parser.parse_args()))

@@ -57,10 +57,11 @@ internal import Glibc
 
     mutating func dropFramedBytes() { self.keepsFramedBytes = false }
 
-    /// Everything that was framed is unframed again. Only while framed bytes are kept.
-    mutating func rewind() {
+    /// Everything that was framed is unframed again; returns how many bytes that are. Only while framed bytes are kept.
+    mutating func rewind() -> Int {
         precondition(self.keepsFramedBytes || self.framed == 0, "bytes that were let go cannot be sent again")
-        self.framed = 0
+        defer { self.framed = 0 }
+        return self.framed
     }
 
     /// Forgets all bytes; a small region is kept for the next stream.

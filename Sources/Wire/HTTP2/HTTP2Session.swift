@@ -21,6 +21,8 @@ internal import CNghttp2
     private var receivedBytes = 0
     private var output = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var outputCount = 0
+    /// A DATA frame found no room: there is more, although nghttp2 has nothing to hand out.
+    private var outputIsFull = false
 
     /// Bytes that nghttp2 handed out and that did not fit the last region.
     private var leftover = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
@@ -95,6 +97,7 @@ internal import CNghttp2
         let more = unsafe output.withUnsafeMutableBytes { region, initialized in
             unsafe self.output = region
             self.outputCount = initialized
+            self.outputIsFull = false
             defer {
                 initialized = self.outputCount
                 unsafe self.output = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -121,7 +124,7 @@ internal import CNghttp2
             var pointer: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(self.raw, &pointer)
             if count < 0 { self.hasFailed = true }
-            guard count > 0, let pointer = unsafe pointer else { return false }
+            guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
             unsafe self.leftover = UnsafeRawBufferPointer(start: pointer, count: count)
             guard self.flushLeftover() else { return true }
         }
@@ -253,6 +256,7 @@ internal import CNghttp2
 
     /// The connection is gone: every stream is told so and detached. Nothing may be submitted afterwards.
     package func connectionLost() {
+        precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()
         while let stream = unsafe self.firstStream {
@@ -284,6 +288,8 @@ internal import CNghttp2
         unsafe stream.next = nil
         unsafe stream.previous = nil
         unsafe stream.session = nil
+        // A header list may go on in CONTINUATION frames after its stream was reset.
+        if let receiving = unsafe self.streamOfHeaders, receiving === stream { unsafe self.streamOfHeaders = nil }
         stream.id = 0
         self.streamCount -= 1
         unsafe Unmanaged.passUnretained(stream).release()
@@ -509,6 +515,8 @@ extension HTTP2Session {
     ) -> Int32 {
         precondition(padding == 0, "we never pad")
         guard unsafe self.output.count - self.outputCount >= length + 9 else {
+            // One call of nghttp2 goes on from frame to frame, past the check in `fill`.
+            self.outputIsFull = true
             return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
         }
         unsafe self.write(UnsafeRawBufferPointer(start: header, count: 9))

@@ -120,11 +120,21 @@ internal import CNghttp2
     }
     /// Whether the whole body is still here, so that it can be sent again.
     package final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
-    /// The body starts again from its first byte. Only while detached and with framed bytes kept.
-    package final func rewindBody() {
+    /// The body starts again from its first byte. Only while detached and with framed bytes kept. Returns how many bytes
+    /// had been put in frames: `bodyFramed` will tell of them a second time.
+    @discardableResult
+    package final func rewindBody() -> Int {
         precondition(!self.isAttached, "a body is sent again on another stream")
-        self.body.rewind()
         self.isDeferred = false
+        self.framedBytes = 0
+        return self.body.rewind()
+    }
+
+    /// Forgets the body; what arrived stays. Only while detached.
+    package final func dropBody() {
+        precondition(!self.isAttached, "an attached stream is still in use")
+        self.body.removeAll()
+        self.settle()
     }
 
     /// Forgets everything that arrived; what is to be sent stays. For another attempt of the same call.

@@ -17,7 +17,7 @@ internal import CNghttp2
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
             case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain: false
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization: false
             }
         }
     }
@@ -57,6 +57,13 @@ internal import CNghttp2
     /// Whether the list has a header of this name.
     package func contains(_ token: HeaderToken) -> Bool {
         self.fields.contains { $0.token == token }
+    }
+
+    /// How many headers of this name the list has.
+    package func count(of token: HeaderToken) -> Int {
+        var count = 0
+        for field in self.fields where field.token == token { count += 1 }
+        return count
     }
 
     /// Calls `body` with the value of the first header of this name; nil when there is none.

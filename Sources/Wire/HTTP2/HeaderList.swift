@@ -31,13 +31,13 @@ internal import Glibc
         self.offsets.removeAll(keepingCapacity: true)
     }
 
-    /// Adds every header of a received block, in order, except those called `dropped`.
+    /// Adds every header of a received block, in order, except those in `dropped`.
     /// The block must stay as it is until the frame has been sent, which its stream takes care of.
     /// - Parameter isolated: headers that callers make up are kept out of the connection's HPACK table (RFC 7541 §6.2.3).
     ///   A worker on grpcio remembers an entry that it cannot read, and then refuses every stream that refers to it: on
     ///   a connection that callers share, one caller's bad header would fail the others.
-    package func append(_ block: HeaderBlock, except dropped: HeaderToken? = nil, isolated: Bool = false) {
-        for field in block.fields where field.token == .other || field.token != dropped {
+    package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
+        for field in block.fields where !dropped.contains(field.token) {
             let name = unsafe HeaderBlock.bytes(of: field.name)
             let value = unsafe HeaderBlock.bytes(of: field.value)
             var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)

@@ -15,6 +15,7 @@ package enum HeaderToken: UInt8, Sendable {
     case grpcStatus
     case grpcMessage
     case homingExplain
+    case authorization
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
@@ -40,6 +41,7 @@ package enum HeaderToken: UInt8, Sendable {
             } else {
                 unsafe equal(name, "grpc-message") ? .grpcMessage : .other
             }
+        case 13: unsafe equal(name, "authorization") ? .authorization : .other
         case 16: unsafe equal(name, "x-homing-explain") ? .homingExplain : .other
         default: .other
         }

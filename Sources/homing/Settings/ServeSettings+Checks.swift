@@ -1,6 +1,7 @@
 import Config
 import Transport
 import Upstream
+import Wire
 
 // What no single key can say about itself.
 
@@ -12,6 +13,8 @@ extension ServeSettings {
         checks.listenersNameClusters(of: self)
         checks.clusterNames(of: self)
         checks.models(of: self)
+        for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
+        for (index, cluster) in self.clusters.enumerated() { checks.security(of: cluster, "clusters[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
         return checks.problems
     }
@@ -109,6 +112,38 @@ extension ServeSettings {
                     taken[replica.address] = index
                 }
             }
+        }
+
+        mutating func security(of listener: ListenerSettings, _ path: String) {
+            if let tls = listener.tls, tls.requireClientCertificate == true, tls.clientCAFile == nil {
+                self.report("\(path).tls.require_client_certificate", "needs client_ca_file, which says whose to take")
+            }
+            for (index, accepted) in listener.auth.tokens.enumerated() {
+                let place = "\(path).auth.tokens[\(index)]"
+                guard let token = accepted.token else {
+                    self.report(place, "has no token; set token_env or token_file")
+                    continue
+                }
+                self.token(token, "\(place).token")
+            }
+        }
+
+        mutating func security(of cluster: ClusterSettings, _ path: String) {
+            if let token = cluster.auth.token { self.token(token, "\(path).auth.token") }
+            guard let tls = cluster.tls else { return }
+            if (tls.certificateFile == nil) != (tls.privateKeyFile == nil) {
+                self.report("\(path).tls", "certificate_file and private_key_file need each other")
+            }
+            let isUnix = cluster.replicas.contains { $0.address.port == nil }
+            if isUnix, tls.verify == .full, tls.serverName == nil {
+                self.report("\(path).tls", "replicas on UNIX sockets have no name to check; set server_name")
+            }
+        }
+
+        /// The text must not show any of it.
+        private mutating func token(_ token: BearerToken, _ path: String) {
+            guard !token.isSendable else { return }
+            self.report(path, "a token has visible ASCII characters only, and no spaces")
         }
 
         /// The line of the path, or of the nearest place around it that has one.

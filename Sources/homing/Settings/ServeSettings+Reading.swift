@@ -10,7 +10,8 @@ extension ServeSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.sections(
             "listeners", &self.listeners, shorthand: "address",
-            "Where callers connect, by HTTP/2 cleartext with prior knowledge. An address alone makes a listener."
+            "Where callers connect, by HTTP/2, in cleartext with prior knowledge unless there is a tls section. An "
+                + "address alone makes a listener."
         )
         section.section("admin", &self.admin, "The operator's port: status page, /metrics, /ready, /live and /api.")
         section.value(
@@ -39,6 +40,11 @@ extension ListenerSettings: ConfigSection {
             "cluster", &self.cluster, .clusterName,
             "The cluster that serves everything on this listener. Without it a stream goes to the cluster that lists "
                 + "its model, else to the default cluster.")
+        section.optionalSection("tls", &self.tls, "TLS with HTTP/2 (ALPN h2). Without it callers speak cleartext.")
+        section.section("auth", &self.auth, "Who may call.")
+        section.value(
+            "unix_permissions", &self.unixPermissions, .permissions,
+            "Who may connect to a UNIX socket, in octal as chmod has it: its user, its group, everybody.")
     }
 }
 
@@ -68,6 +74,9 @@ extension ClusterSettings: ConfigSection {
         section.section("routing", &self.routing, "How a replica is picked for a stream.")
         section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
         section.section("connections", &self.connections, "How replicas are connected to, and when to try another one.")
+        section.optionalSection(
+            "tls", &self.tls, "TLS with HTTP/2 (ALPN h2) towards the replicas. Without it cleartext is spoken.")
+        section.section("auth", &self.auth, "How we prove ourselves to the replicas.")
         section.section("model", &self.model, "What LoadModel and Free mean in front of this cluster.")
         section.sections(
             "replicas", &self.replicas, shorthand: "address",

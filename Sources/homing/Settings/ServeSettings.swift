@@ -2,6 +2,7 @@ import Logging
 import Proxy
 import Transport
 import Upstream
+import Wire
 
 /// Everything that `homing serve` is told, from its defaults, its file and its flags. An immutable value once it is in
 /// use: a reload makes a new one with the next generation and replaces it whole.
@@ -21,6 +22,15 @@ struct ServeSettings: Sendable, Equatable {
     /// The first is the default one: it gets what no model and no listener sends elsewhere.
     var clusters: [ClusterSettings] = []
 
+    /// A listener like those that there are, for another address: flags move listeners, and take no protection away.
+    /// Nil when they differ in what protects them. Which cluster they are for is not kept.
+    var commonListener: ListenerSettings? {
+        guard var common = self.listeners.first else { return ListenerSettings(address: Self.defaultListener) }
+        for other in self.listeners where other.tls != common.tls || other.auth != common.auth { return nil }
+        common.cluster = nil
+        return common
+    }
+
     static let defaultListener = Endpoint(.host("127.0.0.1", port: 50051))
     static let defaultAdmin = Endpoint(.host("127.0.0.1", port: 9901))
 }
@@ -31,6 +41,23 @@ struct ListenerSettings: Sendable, Equatable {
     var address: Endpoint
     /// Name of the cluster that serves everything on this listener. Nil means by model, else the default cluster.
     var cluster: String?
+    /// Nil means cleartext.
+    var tls: TLSServerSettings?
+    var auth = ListenerAuthSettings()
+    /// Who may connect to a UNIX socket, as `chmod` has it.
+    var unixPermissions: UInt32 = 0o660
+}
+
+/// Who may call. Configuration section `listeners[].auth`.
+struct ListenerAuthSettings: Sendable, Equatable {
+    /// Empty means everybody.
+    var tokens: [AcceptedToken] = []
+}
+
+/// Configuration section `listeners[].auth.tokens[]`.
+struct AcceptedToken: Sendable, Equatable {
+    /// Nil until it has been read.
+    var token: BearerToken?
 }
 
 /// The operator's port. Configuration section `admin`.

@@ -16,7 +16,7 @@ struct GRPCFrameReaderTests {
             for piece in pieces {
                 try piece.withRawSpan { bytes throws(GRPCFrameProblem) in
                     try reader.read(bytes) { message, isCompressed in
-                        read.messages.append(message.copied())
+                        read.messages.append(message.copied)
                         read.compressed.append(isCompressed)
                     }
                 }

@@ -4,7 +4,7 @@ import Wire
 /// Where each request names its model.
 struct ModelIdentityTests {
     private static func identity(_ message: [UInt8], of method: BackendMethod) throws -> [UInt8]? {
-        try message.withRawSpan { try ModelIdentity.read($0, of: method, in: MessageArena()) { $0.copied() } }
+        try message.withRawSpan { try ModelIdentity.read($0, of: method, in: MessageArena()) { $0.copied } }
     }
 
     @Test func `requests made elsewhere name their model`() throws {

@@ -11,8 +11,8 @@ struct PromptHintTests {
 
     private static func see(_ hint: borrowing PromptHint) -> Seen {
         var text: [UInt8] = []
-        hint.forEachTextPart { text += $0.copied() }
-        return Seen(text: text, byteCount: hint.textByteCount, identity: hint.withModelIdentity { $0.copied() })
+        hint.forEachTextPart { text += $0.copied }
+        return Seen(text: text, byteCount: hint.textByteCount, identity: hint.withModelIdentity { $0.copied })
     }
 
     private static func predict(_ message: [UInt8], in arena: MessageArena = MessageArena()) throws -> Seen {

@@ -1,0 +1,27 @@
+package import Wire
+
+/// Which tokens a listener takes. Several, so that an old one goes on while callers get the new one.
+package struct TokenCheck: Sendable, Equatable {
+    private let tokens: [BearerToken]
+
+    /// - Parameter tokens: none at all means that every caller is let in.
+    package init(_ tokens: [BearerToken] = []) { self.tokens = tokens }
+
+    /// Why a caller is not let in; nil when it is. Says the same as a worker would.
+    func refusal(of headers: HeaderBlock) -> LocalReply.Cause? {
+        guard !self.tokens.isEmpty else { return nil }
+        switch headers.count(of: .authorization) {
+        case 0: return .missingToken
+        case 1: ()
+        // Which one a worker would look at is anybody's guess.
+        default: return .malformedToken
+        }
+        return headers.withValue(.authorization) { value in
+            guard BearerToken.hasScheme(value) else { return .malformedToken }
+            // Every token is compared, so that the time does not tell which one was right.
+            var isKnown = false
+            for token in self.tokens where token.matches(value) { isKnown = true }
+            return isKnown ? nil : .wrongToken
+        } ?? nil
+    }
+}

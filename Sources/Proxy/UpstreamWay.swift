@@ -1,0 +1,29 @@
+import Upstream
+import Wire
+
+/// What of a caller's request is not sent on as it came, by the cluster that it goes to.
+struct UpstreamWay {
+    /// Headers of the caller that stay behind.
+    let dropped: HeaderTokenSet
+    /// `:scheme`, when one leg is encrypted and the other is not.
+    let scheme: StaticString?
+    /// The value of `authorization` that the proxy adds.
+    let token: [UInt8]?
+
+    private static let dropped = HeaderTokenSet(.grpcTimeout)
+
+    init(from access: ListenerAccess, to cluster: Cluster) {
+        var dropped = Self.dropped
+        let auth = cluster.settings.auth
+        self.token = auth.token?.revealHeader()
+        if auth.token != nil || !auth.passThrough { dropped = dropped.with(.authorization) }
+        let isEncrypted = cluster.tls != nil
+        if isEncrypted != access.isEncrypted {
+            dropped = dropped.with(.scheme)
+            self.scheme = isEncrypted ? "https" : "http"
+        } else {
+            self.scheme = nil
+        }
+        self.dropped = dropped
+    }
+}

@@ -1,0 +1,96 @@
+internal import NIOCore
+internal import NIOSSL
+internal import Synchronization
+
+/// One side of TLS with what its files held when they were read last. New connections use it; those that are open keep
+/// what they began with.
+///
+/// Reading files blocks, so it is made and reloaded by tasks, never on a loop. Safe to use from every thread.
+package final class TLSContext: Sendable {
+    private let side: TLSSide
+    private let state: Mutex<State>
+
+    private struct State: Sendable {
+        var context: NIOSSLContext
+        var expiry: Int?
+        /// The files as they were at the last attempt to read them, whatever came of it.
+        var seen: [FileStamp?]
+        /// What was wrong at that attempt and has not been told yet.
+        var problem: TLSProblem?
+    }
+
+    /// For a listener. Throws what is wrong with the files.
+    package convenience init(server settings: TLSServerSettings) throws(TLSProblem) {
+        try self.init(.server(settings))
+    }
+
+    /// For connections that we open. Throws what is wrong with the files.
+    package convenience init(client settings: TLSClientSettings) throws(TLSProblem) {
+        try self.init(.client(settings))
+    }
+
+    private init(_ side: TLSSide) throws(TLSProblem) {
+        let seen = side.files.map(FileStamp.init)
+        let (context, expiry) = try side.load()
+        self.side = side
+        self.state = Mutex(State(context: context, expiry: expiry, seen: seen))
+    }
+
+    /// When our own certificate ends, in seconds since 1970; nil without one.
+    package var expiry: Int? { self.state.withLock { $0.expiry } }
+
+    /// What came of looking at the files.
+    package enum Reload: Sendable, Equatable {
+        case unchanged
+        case replaced
+        /// The files changed, and are of no use as they are; what was read before stays.
+        case kept(TLSProblem)
+    }
+
+    /// Reads the files again if one of them changed since the last attempt, or in any case with `force`.
+    ///
+    /// A certificate and its key are replaced one after the other, and between the two nothing is wrong: so a problem is
+    /// told once, and only when the files are still the same at the next look. With `force` it is told at once.
+    package func reload(force: Bool = false) -> Reload {
+        // Before the files are read: what changes meanwhile is found the next time.
+        let seen = self.side.files.map(FileStamp.init)
+        let (isUnchanged, problem) = self.state.withLock { state in
+            defer { state.problem = nil }
+            return (state.seen == seen, state.problem)
+        }
+        guard force || !isUnchanged else { return problem.map(Reload.kept) ?? .unchanged }
+        do throws(TLSProblem) {
+            let (context, expiry) = try self.side.load()
+            self.state.withLock { $0 = State(context: context, expiry: expiry, seen: seen) }
+            return .replaced
+        } catch {
+            self.state.withLock { state in
+                state.seen = seen
+                state.problem = force ? nil : error
+            }
+            return force ? .kept(error) : .unchanged
+        }
+    }
+
+    // MARK: For new connections
+
+    /// How long a peer may take that connects to us.
+    var serverHandshakeLimit: TimeAmount? {
+        guard case .server(let settings) = self.side else { return nil }
+        return .milliseconds(Int64(settings.handshakeTimeoutMs))
+    }
+
+    func serverHandler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: self.state.withLock { $0.context }) }
+
+    /// Throws when the configured name is none that TLS can ask for.
+    func clientHandler(to endpoint: Endpoint) throws -> NIOSSLClientHandler {
+        try NIOSSLClientHandler(
+            context: self.state.withLock { $0.context }, serverHostname: self.side.serverName(of: endpoint))
+    }
+
+    /// What `:authority` our own requests to the endpoint carry.
+    package func authority(of endpoint: Endpoint) -> String {
+        guard case .client(let settings) = self.side, let name = settings.serverName else { return endpoint.authority }
+        return name
+    }
+}
