@@ -14,6 +14,7 @@ extension CacheIndex {
         if parent >= 0 { self.entries[Int(parent)].children += 1 }
         self.table.insert(entry, in: self.entries)
         self.count += 1
+        self.changes += 1
         return entry
     }
 
@@ -28,6 +29,7 @@ extension CacheIndex {
         self.entries[Int(entry)].older = self.firstUnused
         self.firstUnused = entry
         self.count -= 1
+        self.changes += 1
     }
 
     /// Puts the entry next after `other` in the list by recency, or first when there is none.

@@ -28,7 +28,14 @@ package struct CacheIndex: Sendable {
     /// How much less a block is worth for each branch per replica that has it.
     private let sharingDiscount: Double
 
+    /// The last block of that prompt and the count of changes then: as long as both are the same, the path is right.
+    private var pathEnd: UInt64 = 0
+    private var pathChange: UInt64 = 0
+    /// Blocks that came or went.
+    var changes: UInt64 = 0
+
     private struct PathStep: Sendable {
+        var entry: Int32
         var branchesPerCopy: Double
         /// Worth of the prompt up to here.
         var bytes = 0
@@ -48,6 +55,9 @@ package struct CacheIndex: Sendable {
         self.entries.count * MemoryLayout<CacheEntry>.stride + self.table.memoryBytes
             + self.owners.count * MemoryLayout<CacheOwners>.stride
     }
+
+    /// Blocks that the replica in `slot` was sent and did not forget, in its cache or not.
+    package func blocks(heldBy slot: Int) -> Int { slot < self.caches.count ? self.caches[slot].blocks : 0 }
 
     /// The replica in `slot` has an empty cache of this size from now on.
     package mutating func reset(slot: Int, capacityBytes: UInt64) {
@@ -78,9 +88,13 @@ package struct CacheIndex: Sendable {
             }
             if copies == 0 { break }
             self.path.append(
-                PathStep(branchesPerCopy: Double(self.entries[Int(entry)].branches.count(in: period)) / Double(copies)))
+                PathStep(
+                    entry: entry,
+                    branchesPerCopy: Double(self.entries[Int(entry)].branches.count(in: period)) / Double(copies)))
             parent = entry
         }
+        self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
+        self.pathChange = self.changes
         self.discount(chain)
         for slot in held.indices where held[slot].blocks > 0 {
             held[slot].bytes = self.path[held[slot].blocks - 1].bytes
@@ -101,12 +115,20 @@ package struct CacheIndex: Sendable {
         }
     }
 
+    /// How many leading blocks of `chain` are where `path` says: nothing came or went since it was matched.
+    private func knownPath(_ chain: PrefixChain) -> Int {
+        let isSame = self.pathChange == self.changes && !chain.isEmpty && chain[chain.count - 1] == self.pathEnd
+        return isSame ? self.path.count : 0
+    }
+
     /// What the replica in `slot` knows of `chain`, with how deep in its cache each part lies.
     func profile(_ chain: PrefixChain, slot: Int) -> CacheProfile {
         var profile = CacheProfile()
         var parent = CacheEntry.none
+        let known = self.knownPath(chain)
         for position in 0..<chain.count {
-            let entry = self.table.find(chain[position], in: self.entries)
+            let entry =
+                position < known ? self.path[position].entry : self.table.find(chain[position], in: self.entries)
             guard entry >= 0, self.entries[Int(entry)].parent == parent, let stamp = self.stamp(of: slot, entry) else {
                 return profile
             }
@@ -121,8 +143,10 @@ package struct CacheIndex: Sendable {
         let period = BranchCount.period(at: now)
         var deepest = CacheEntry.none
         var reached = 0
+        let known = self.knownPath(chain)
         while reached < min(chain.count, self.capacity) {
-            var entry = self.table.find(chain[reached], in: self.entries)
+            var entry =
+                reached < known ? self.path[reached].entry : self.table.find(chain[reached], in: self.entries)
             if entry < 0 {
                 // The blocks above are the newest of the list already: the oldest one is not among them.
                 if self.count == self.capacity { self.remove(self.oldest) }

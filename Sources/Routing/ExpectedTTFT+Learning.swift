@@ -1,5 +1,3 @@
-import Foundation
-
 /// What streams tell when they have their first response, and when they end.
 extension ExpectedTTFT {
     /// The stream had its first response now.
@@ -106,13 +104,14 @@ extension ExpectedTTFT {
     /// The reference replica is the average one: model and speeds together say how long something takes, and would
     /// otherwise wander off in opposite directions.
     private mutating func normaliseSpeeds() {
-        var logarithms = 0.0
+        var sum = 0.0
         var count = 0.0
         for load in self.loads where load.speedSamples > 0 {
-            logarithms += log(load.speed)
+            sum += load.speed
             count += 1
         }
-        let factor = exp(logarithms / max(1, count))
+        guard count > 0 else { return }
+        let factor = sum / count
         for slot in self.loads.indices { self.loads[slot].speed /= factor }
         self.model.rescale(factor)
     }

@@ -7,7 +7,7 @@ import CXXHash
 /// own          salt ──► h₀ = XXH3(block₀, seed salt)    ──► h₁ = XXH3(block₁, seed h₀)    ──► …
 /// ```
 /// In the compatible mode it is the same chain as LocalAI's for the same `blockBytes` and `maxBlocks`. In the own mode
-/// blocks are 256 bytes long at first and a sixty-fourth of the depth later on, and `cut` ends one early, so that a
+/// blocks are 512 bytes long at first and a sixty-fourth of the depth later on, and `cut` ends one early, so that a
 /// conversation's next turn matches all of this one. The text may arrive in pieces of any size; none of it is kept.
 /// A chain is used again for the next prompt after `begin`: it keeps its memory and allocates nothing once it has
 /// held a prompt of the same length.
@@ -38,7 +38,7 @@ package struct PrefixChain: Sendable {
 
     private static let hashBytes = MemoryLayout<UInt64>.size
     /// Sizes of blocks in the own mode: a sixty-fourth of the depth, as a power of two, between these.
-    private static let smallestBlock = 256
+    private static let smallestBlock = 512
     private static let largestBlock = 16_384
 
     private init(mode: ChainMode, blockBytes: Int, maxBlocks: Int, maxBytes: Int) {

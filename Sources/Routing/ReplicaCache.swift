@@ -27,6 +27,8 @@ struct ReplicaCache: Sendable {
     private var residentBytes: UInt64 = 0
     /// Weight of all generations.
     private(set) var totalBytes: UInt64 = 0
+    /// Blocks of all generations; those of generations that were let go count until they are touched again.
+    private(set) var blocks = 0
     /// Believed size of the cache.
     private(set) var capacityBytes: UInt64
 
@@ -51,6 +53,7 @@ struct ReplicaCache: Sendable {
         self.weights[self.weights.count - 1] += bytes
         self.residentBytes += UInt64(bytes)
         self.totalBytes += UInt64(bytes)
+        self.blocks += 1
         self.settle()
         return self.current
     }
@@ -60,6 +63,7 @@ struct ReplicaCache: Sendable {
         guard self.knows(stamp) else { return }
         self.weights[self.position(of: stamp)] -= bytes
         self.totalBytes -= UInt64(bytes)
+        self.blocks -= 1
         if stamp >= self.boundary { self.residentBytes -= UInt64(bytes) }
     }
 

@@ -100,7 +100,7 @@ package final class Cluster: Sendable {
         self.state.withLock { $0.table.firstResponse(lease, at: Instant(nanoseconds: now)) }
     }
 
-    func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation) {
+    func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none) {
         let leaseOutcome: LeaseOutcome =
             switch outcome {
             case .answered, .cancelled: .served

@@ -1,3 +1,4 @@
+import Routing
 import Transport
 
 /// Counts every stream to a replica from the pick to the stream's end, whatever way it ends.
