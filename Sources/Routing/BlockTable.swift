@@ -49,9 +49,9 @@ struct BlockTable: Sendable {
         self.count -= 1
     }
 
-    /// Four steps finish long before the new buckets fill: each either moves a block or passes an empty bucket.
+    /// Twelve steps finish long before the new buckets fill: each either moves a block or passes an empty bucket.
     private mutating func moveSome<Block: HashedBlock>(_ entries: ContiguousArray<Block>) {
-        for _ in 0..<4 where self.movedBefore < self.outgrown.count {
+        for _ in 0..<12 where self.movedBefore < self.outgrown.count {
             let entry = self.outgrown[self.movedBefore]
             if entry >= 0 {
                 self.place(entry, entries)

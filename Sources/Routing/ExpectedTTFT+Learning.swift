@@ -140,7 +140,11 @@ extension ExpectedTTFT {
                 if profile.ends[index] > UInt64(Work.unit) { seen = profile.depths[index] }
             }
             self.loads[slot].confirmedBytes = max(self.loads[slot].confirmedBytes, seen)
-            if Double(seen) > capacity { self.moveCapacity(slot, towards: Double(seen) * 1.03) }
+            if Double(seen) > capacity, seconds < predicted - tolerance {
+                // That it reaches so far is certain, and how much farther is not: believing too much costs little.
+                let isEarly = self.loads[slot].cacheSamples < 20
+                self.moveCapacity(slot, towards: Double(seen) * (isEarly ? 2 : 1.03))
+            }
         }
     }
 
@@ -152,6 +156,7 @@ extension ExpectedTTFT {
             var gain = max(0.1, 1 / (1 + 0.5 * count))
             let capacity = Double(self.index.caches[other].capacityBytes)
             if goal < capacity, count > 10 { gain *= 0.4 }
+            if goal > capacity, count <= 20 { gain = 1 }
             if other != slot {
                 if count > 10 { continue }
                 // What it showed itself counts more than what its neighbours do.

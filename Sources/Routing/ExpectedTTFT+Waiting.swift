@@ -94,7 +94,8 @@ extension ExpectedTTFT {
         let nanoseconds = UInt64(min(max(soonest, 0.001), 10) * 1e9)
         var wake = now.advanced(byNanoseconds: nanoseconds)
         for prompt in self.waiting { wake = min(wake, max(prompt.latest, now.advanced(byNanoseconds: 1_000_000))) }
-        self.nextWake = wake
+        // Whole microseconds, so that a caller who counts in those wakes at the same moment.
+        self.nextWake = Instant(nanoseconds: (wake.nanoseconds + 999) / 1_000 * 1_000)
     }
 
     var wakeAt: Instant? { self.waiting.isEmpty ? nil : self.nextWake }

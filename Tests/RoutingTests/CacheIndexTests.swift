@@ -72,7 +72,7 @@ struct CacheIndexTests {
         for slot in 0..<2 { index.reset(slot: slot, capacityBytes: 1 << 20) }
         var held = ContiguousArray(repeating: HeldPrefix.nothing, count: 2)
         func text(_ number: Int) -> PrefixChain {
-            var chain = PrefixChain(blockBytes: 1, maxBlocks: 64)
+            var chain = PrefixChain(blockBytes: 1, maxBlocks: .max)
             chain.begin(salt: 0)
             chain.append(block: 1, bytes: 1_600)
             chain.append(block: UInt64(number + 10), bytes: 1_600)
@@ -81,10 +81,10 @@ struct CacheIndexTests {
         }
         _ = index.note(text(0), slot: 0, at: at(0))
         index.match(text(0), at: at(0), into: &held)
-        #expect(held[0] == HeldPrefix(blocks: 2, bytes: 3_200))
+        #expect(held[0].blocks == 2 && (3_100...3_200).contains(held[0].bytes))
         for number in 1...100 { _ = index.note(text(number), slot: 0, at: at(0)) }
         index.match(text(1_000), at: at(0), into: &held)
-        #expect(held[0].blocks == 1 && held[0].bytes == 400)
+        #expect(held[0].blocks == 1 && held[0].bytes < 410)
         // Ten half-lives later nobody remembers.
         index.match(text(1_000), at: at(3_000_000), into: &held)
         #expect(held[0] == HeldPrefix(blocks: 1, bytes: 1_600))
