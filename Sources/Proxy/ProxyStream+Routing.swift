@@ -193,8 +193,10 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now) else {
+        guard
+            let (replica, decision) = cluster.pick(
+                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
+        else {
             return self.reply(Self.reply(to: cluster.shortage()))
         }
         self.phase = .routed
@@ -262,8 +264,10 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now) else {
+        guard
+            let (replica, decision) = cluster.pick(
+                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
+        else {
             self.tried.removeLast()
             return false
         }

@@ -178,7 +178,8 @@ extension DecideSession.Fleet {
             }
             var left = bytes
             for (position, text) in blocks.enumerated() {
-                guard text.utf8.count == 16, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
+                guard text.utf8.count == 16,
+                    text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
                     let block = UInt64(text, radix: 16)
                 else { throw DecideError("a block is 16 hexadecimal digits") }
                 let size = position == blocks.count - 1 ? left : min(left, self.blockBytes)

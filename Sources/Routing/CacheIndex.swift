@@ -110,7 +110,8 @@ package struct CacheIndex: Sendable {
         }
         var bytes = 0.0
         for position in self.path.indices {
-            bytes += Double(chain.bytes(of: position)) / (1 + self.sharingDiscount * self.path[position].branchesPerCopy)
+            bytes +=
+                Double(chain.bytes(of: position)) / (1 + self.sharingDiscount * self.path[position].branchesPerCopy)
             self.path[position].bytes = Int(bytes)
         }
     }

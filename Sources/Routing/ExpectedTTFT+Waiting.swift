@@ -15,7 +15,8 @@ extension ExpectedTTFT {
     }
 
     /// The cheapest candidate, if it is about to be free and nobody waits.
-    mutating func chooseUnlessBusy(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice? {
+    mutating func chooseUnlessBusy(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice?
+    {
         let choice = self.choose(among: candidates, chain, at: now)
         let isFree = self.starts[choice.position] <= self.settings.dispatchAheadMs / 1_000
         return self.waiting.isEmpty && isFree ? choice : nil
@@ -67,7 +68,9 @@ extension ExpectedTTFT {
     private mutating func arrange(_ candidates: Span<Candidate>, at now: Instant) {
         for position in self.waiting.indices {
             if self.waiting[position].seen != self.noteCount {
-                while self.waiting[position].held.count < self.held.count { self.waiting[position].held.append(.nothing) }
+                while self.waiting[position].held.count < self.held.count {
+                    self.waiting[position].held.append(.nothing)
+                }
                 self.index.match(self.waiting[position].chain, at: now, into: &self.waiting[position].held)
                 self.waiting[position].seen = self.noteCount
             }

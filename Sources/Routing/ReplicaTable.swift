@@ -187,7 +187,8 @@ package struct ReplicaTable: Sendable {
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
-                    weight: member.weight, matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
+                    weight: member.weight,
+                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }

@@ -68,7 +68,9 @@ struct ExpectedTTFTTests {
         }
         #expect(busy[0].replica != busy[1].replica)
         for (id, text) in [(7, "qrstuv"), (8, "wx"), (9, "yz")] as [(UInt64, String)] {
-            guard case .hold(let until)? = table.arrive(id, Self.chain(text), at: at(10)) else { throw PatternProblem() }
+            guard case .hold(let until)? = table.arrive(id, Self.chain(text), at: at(10)) else {
+                throw PatternProblem()
+            }
             #expect(until == at(10_010))
             #expect(table.nextDispatch(at: at(10))?.id == nil)
         }
