@@ -66,8 +66,21 @@ extension ExpectedTTFT {
         self.loads[record.slot].observedSeconds += gain * (observed - self.loads[record.slot].observedSeconds)
     }
 
+    /// Tokens that no belief grows past by itself.
+    private static let generousTokens = 16_000_000.0
+
+    /// While nothing has shown where caches end they are believed to be larger and larger: prompts are not sent to a
+    /// replica that is thought to have forgotten them, so that too small a belief would never be found out.
+    private mutating func growCapacity(_ slot: Int) {
+        let capacity = Double(self.index.caches[slot].capacityBytes)
+        guard !self.hasFoundCacheEnd, capacity < Self.generousTokens * self.bytesPerToken else { return }
+        self.setCapacity(slot, capacity * 1.05)
+        self.typicalCapacityBytes = max(self.typicalCapacityBytes, capacity)
+    }
+
     /// A prefill took `seconds`. What is known for certain teaches the model, what it contradicts teaches the cache.
     private mutating func learn(_ record: StreamRecord, seconds: Double) {
+        self.growCapacity(record.slot)
         let speed = self.loads[record.slot].speed
         let reference = seconds / speed
         let profile = record.profile
@@ -91,7 +104,8 @@ extension ExpectedTTFT {
     }
 
     private mutating func learnSpeed(_ slot: Int, _ work: Work, seconds: Double) {
-        guard self.model.samples > 10 else { return }
+        // Before the model is right, its errors would be taken for the replicas'.
+        guard self.model.samples > 24 else { return }
         let expected = max(self.model.seconds(work) * self.loads[slot].speed, 0.005)
         let ratio = min(max(max(seconds, 0.005) / expected, 0.5), 2)
         let gain = max(0.05, 1 / Double(self.loads[slot].speedSamples + 12))
@@ -130,7 +144,10 @@ extension ExpectedTTFT {
             for index in 0..<profile.count where profile.ends[index] > hit + UInt64(Work.unit / 2) {
                 let depth = Double(profile.depths[index])
                 self.loads[slot].confirmedBytes = min(self.loads[slot].confirmedBytes, UInt64(depth))
-                if depth < capacity { self.moveCapacity(slot, towards: depth * 0.97) }
+                if depth < capacity {
+                    self.hasFoundCacheEnd = true
+                    self.moveCapacity(slot, towards: depth * 0.97)
+                }
                 return
             }
         } else {

@@ -24,6 +24,8 @@ package struct ExpectedTTFT: Sendable {
     var holdSeconds = 0.0
     /// What a cache is believed to hold before anything was observed, in bytes; follows what is learned.
     var typicalCapacityBytes: Double
+    /// A cache was found to be smaller than believed.
+    var hasFoundCacheEnd = false
     var waiting = ContiguousArray<WaitingPrompt>()
     /// When the waiting prompts are to be looked at again.
     var nextWake = Instant(nanoseconds: 0)

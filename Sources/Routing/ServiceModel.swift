@@ -58,7 +58,8 @@ package struct ServiceModel: Sendable {
     package mutating func learn(_ work: Work, seconds: Double) -> Double {
         let predicted = self.seconds(work)
         let ratio = max(seconds, Self.shortest / 10) / max(predicted, Self.shortest / 10)
-        let scale = 1 / max(predicted, seconds, Self.shortest)
+        // A guess that is far too slow must not make the samples that contradict it look small.
+        let scale = 1 / max(self.samples < 20 ? seconds : max(predicted, seconds), Self.shortest)
         let x: InlineArray<3, Double> = [work.prompts * scale, work.uncached * scale, work.attended * scale]
         var error = (seconds - predicted) * scale
         // Once the model is established, one odd sample moves it by no more than three typical errors.
@@ -82,14 +83,22 @@ package struct ServiceModel: Sendable {
     }
 
     private mutating func update(_ x: InlineArray<3, Double>, _ error: Double) {
-        var spread = InlineArray<3, Double>(repeating: 0)
-        var total = Self.memory
-        for row in 0..<3 {
-            for column in 0..<3 { spread[row] += self.covariance[row][column] * x[column] }
-            total += x[row] * spread[row]
+        var x = x
+        var (spread, total) = self.spread(x)
+        // A coefficient that would become negative takes no part, so that the others explain the sample without it.
+        for _ in 0..<2 {
+            var isNegative = false
+            for row in 0..<3 where x[row] != 0 && self.coefficients[row] + spread[row] / total * error < 0 {
+                x[row] = 0
+                isNegative = true
+            }
+            if !isNegative { break }
+            (spread, total) = self.spread(x)
         }
         for row in 0..<3 {
-            self.coefficients[row] = max(0, self.coefficients[row] + spread[row] / total * error)
+            if x[row] != 0 {
+                self.coefficients[row] = max(0, self.coefficients[row] + spread[row] / total * error)
+            }
             for column in 0..<3 {
                 let reduced = self.covariance[row][column] - spread[row] * spread[column] / total
                 self.covariance[row][column] = reduced / Self.memory
@@ -98,6 +107,16 @@ package struct ServiceModel: Sendable {
         self.coefficients[1] = max(self.coefficients[1], 1e-6)
         // Without news in some direction its doubt would grow for ever.
         for row in 0..<3 { self.covariance[row][row] = min(self.covariance[row][row], 1e6) }
+    }
+
+    private func spread(_ x: InlineArray<3, Double>) -> (InlineArray<3, Double>, Double) {
+        var spread = InlineArray<3, Double>(repeating: 0)
+        var total = Self.memory
+        for row in 0..<3 {
+            for column in 0..<3 { spread[row] += self.covariance[row][column] * x[column] }
+            total += x[row] * spread[row]
+        }
+        return (spread, total)
     }
 
     /// Variance of a coefficient that may be off by `amount`, in units of the noise of a sample (a tenth).

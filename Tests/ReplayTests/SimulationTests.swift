@@ -5,12 +5,13 @@ import Testing
 struct SimulationTests {
     private static func ttft(
         _ family: SyntheticFamily, _ policy: ReplayPolicy, utilisation: Double? = nil, requests: Int = 2_000,
+        seed: UInt64 = 3,
         change: (inout RoutingSettings) -> Void = { _ in }
     ) -> ReplayResult {
         var settings = RoutingSettings()
         change(&settings)
         let fleet = FleetSettings()
-        var trace = Trace.synthetic(family, requests: requests, seed: 3)
+        var trace = Trace.synthetic(family, requests: requests, seed: seed)
         if let utilisation { trace = trace.faster(utilisation / trace.utilisation(fleet)) }
         return policy.run(trace, fleet, settings: settings)
     }
@@ -30,16 +31,20 @@ struct SimulationTests {
         #expect(ours.meanTTFT <= 1.05 * theirs.meanTTFT)
     }
 
+    /// Summed over seeds: one early choice decides where a document lives, and luck is larger than what is looked for.
     @Test(arguments: [0.1, 10], [SyntheticFamily.agents, .documents])
     func `beliefs that start ten times wrong are soon no worse`(factor: Double, family: SyntheticFamily) {
-        let right = Self.ttft(family, .shipped(.expectedTTFT), utilisation: 0.6)
-        let wrong = Self.ttft(family, .shipped(.expectedTTFT), utilisation: 0.6) {
-            $0.expectedTTFT.prefillTokensPerSecond *= factor
-            $0.expectedTTFT.overheadMs /= factor
-            $0.expectedTTFT.cacheTokens = Int(2_000_000 * factor)
+        var (right, wrong) = (0.0, 0.0)
+        for seed in 3...7 as ClosedRange<UInt64> {
+            right += Self.ttft(family, .shipped(.expectedTTFT), utilisation: 0.6, seed: seed).late
+            wrong +=
+                Self.ttft(family, .shipped(.expectedTTFT), utilisation: 0.6, seed: seed) {
+                    $0.expectedTTFT.prefillTokensPerSecond *= factor
+                    $0.expectedTTFT.overheadMs /= factor
+                    $0.expectedTTFT.cacheTokens = Int(2_000_000 * factor)
+                }.late
         }
-        func late(_ result: ReplayResult) -> Double { result.ttft.dropFirst(500).reduce(0, +) }
-        #expect(late(wrong) <= 1.05 * late(right))
+        #expect(wrong <= 1.05 * right)
     }
 
     @Test func `a head that everybody shares glues nobody to one replica`() {
@@ -70,4 +75,9 @@ struct SimulationTests {
         #expect(result.ttft.map { ($0 * 1_000).rounded() } == [256, 64])
         #expect(result.hits == [0, 0.8] && result.hit == 2_048.0 / 4_608)
     }
+}
+
+extension ReplayResult {
+    /// What the requests after the first 500 waited for their first token, in seconds.
+    fileprivate var late: Double { self.ttft.dropFirst(500).reduce(0, +) }
 }
