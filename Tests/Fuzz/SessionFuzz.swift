@@ -91,7 +91,7 @@ enum SessionFuzz {
         private func answer(ended: Bool) {
             let list = self.owner.newHeaderList()
             list.append(":status", 200)
-            list.append(self.headers, except: nil)
+            list.append(self.headers)
             self.owner.submitResponse(self, list, ended: ended)
         }
 

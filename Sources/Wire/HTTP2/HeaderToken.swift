@@ -50,7 +50,7 @@ package enum HeaderToken: UInt8, Sendable {
     }
 
     private static func equal(_ name: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
-        guard let base = unsafe name.baseAddress, name.count == text.utf8CodeUnitCount else { return false }
+        guard let base = name.baseAddress, name.count == text.utf8CodeUnitCount else { return false }
         return unsafe memcmp(base, text.utf8Start, name.count) == 0
     }
 }
