@@ -62,6 +62,7 @@ let package = Package(
         .target(
             name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
+        .target(name: "Replay", dependencies: ["Routing"], swiftSettings: strict),
         .target(
             name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
 
@@ -70,7 +71,7 @@ let package = Package(
             name: "homing",
             dependencies: [
                 "Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Config", "Telemetry", "Admin",
-                "DemoWorker", argumentParser, logging, serviceLifecycle, unixSignals,
+                "DemoWorker", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
 
@@ -90,6 +91,7 @@ let package = Package(
             dependencies: ["TestSupport", "Proxy", "Upstream", "Wire", "Transport", "Routing", "Telemetry", logging],
             swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
+        .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(
             name: "DemoWorkerTests", dependencies: ["DemoWorker", "Connection", "Wire", "Transport"],

@@ -33,16 +33,16 @@ package struct LocalReply: Sendable, Equatable {
         case malformedRequest = "malformed_request"
         /// A request that the proxy answers itself is larger than it takes.
         case requestTooLarge = "request_too_large"
-        /// The request's header list is over the limit.
-        case headersTooLarge = "headers_too_large"
-        /// Nothing moved on the stream for too long.
-        case streamIdle = "stream_idle"
         /// The listener wants a token and the caller sent none.
         case missingToken = "missing_token"
         /// The caller's `authorization` is none that begins with `Bearer `, or there are two.
         case malformedToken = "malformed_token"
         /// The caller's token is not one that the listener takes.
         case wrongToken = "wrong_token"
+        /// The request's header list is over the limit.
+        case headersTooLarge = "headers_too_large"
+        /// Nothing moved on the stream for too long.
+        case streamIdle = "stream_idle"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
         /// Not a gRPC request: another method than POST.
@@ -93,11 +93,11 @@ package struct LocalReply: Sendable, Equatable {
         case .truncatedRequest: "the request ended inside a gRPC message"
         case .malformedRequest: "the request is not the protobuf message that this method takes"
         case .requestTooLarge: "the request is larger than this method takes"
-        case .headersTooLarge: "the request's headers are larger than the limit"
-        case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .missingToken: "missing authorization header"
         case .malformedToken: "not a Bearer token"
         case .wrongToken: "invalid token"
+        case .headersTooLarge: "the request's headers are larger than the limit"
+        case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .loadFailed: "the model could not be loaded"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"

@@ -1,5 +1,5 @@
 package import Telemetry
-internal import Transport
+import Transport
 package import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
@@ -11,8 +11,8 @@ package final class ProxyMetrics: Sendable {
     package let undecodedHints: Counter
     package let notHTTP2: Counter
     package let protocolErrors: Counter
-    private let defences: [String: Counter]
     private let handshakeFailures: [TLSFailure.Kind: Counter]
+    private let defences: [String: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
     /// By cluster, then by method and status; rows are made at start so that labels stay bounded.
     private let streams: [CounterGrid]
@@ -33,16 +33,6 @@ package final class ProxyMetrics: Sendable {
             "homing_not_http2_total", help: "Connections whose first bytes were no HTTP/2.")
         self.protocolErrors = registry.counter(
             "homing_protocol_errors_total", help: "Downstream connections ended for breaking HTTP/2.")
-        let kinds = Defence.allCases.map(\.rawValue) + HTTP2Offence.allCases.map(\.rawValue)
-        self.defences = Dictionary(
-            uniqueKeysWithValues: kinds.map { kind in
-                (
-                    kind,
-                    registry.counter(
-                        "homing_defences_total", help: "What was done against callers that cost too much, by kind.",
-                        labels: ["kind": kind])
-                )
-            })
         self.handshakeFailures = Dictionary(
             uniqueKeysWithValues: TLSFailure.Kind.allCases.map { kind in
                 (
@@ -51,6 +41,16 @@ package final class ProxyMetrics: Sendable {
                         "homing_tls_handshake_failures_total",
                         help: "Downstream connections that did not get through their TLS handshake.",
                         labels: ["reason": kind.rawValue])
+                )
+            })
+        let kinds = Defence.allCases.map(\.rawValue) + HTTP2Offence.allCases.map(\.rawValue)
+        self.defences = Dictionary(
+            uniqueKeysWithValues: kinds.map { kind in
+                (
+                    kind,
+                    registry.counter(
+                        "homing_defences_total", help: "What was done against callers that cost too much, by kind.",
+                        labels: ["kind": kind])
                 )
             })
         self.localReplies = Dictionary(

@@ -87,8 +87,26 @@ extension ProxyStream {
         guard self.isAttached, self.phase == .answering else { return self.leg.consume(bytes.byteCount) }
         self.responseBytes += bytes.byteCount
         self.progressed = true
+        let isFirst = self.responseCount.messages == 0
+        let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
+        if isFirst, self.responseCount.messages > 0 { self.firstMessageArrived(isWhole ? bytes : nil) }
         self.send(bytes)
+    }
+
+    /// Tells routing that the prompt is done, and what the reply says about it if it came in one piece.
+    private func firstMessageArrived(_ bytes: RawSpan?) {
+        guard self.handling == .affinity, let cluster = self.cluster, let lease = self.leg.lease else { return }
+        self.runtime.directory.clusters[cluster].firstResponse(lease, at: Loop.now)
+        guard let bytes, let prefix = try? GRPCFramePrefix(bytes), !prefix.isCompressed,
+            bytes.byteCount >= GRPCFramePrefix.byteCount + Int(prefix.length)
+        else { return }
+        let message = bytes.extracting(
+            GRPCFramePrefix.byteCount..<GRPCFramePrefix.byteCount + Int(prefix.length))
+        guard let work = try? Reply.work(in: message, self.proxyLoop.arena) else { return }
+        self.leg.observation = StreamObservation(
+            promptTokens: max(0, work.promptTokens), outputTokens: max(0, work.outputTokens),
+            promptMs: work.promptMs.isFinite ? max(0, work.promptMs) : 0)
     }
 
     /// The caller's side took `count` bytes of the answer: the replica may send as many more.

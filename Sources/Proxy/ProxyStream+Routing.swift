@@ -137,12 +137,7 @@ extension ProxyStream {
             try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
                 hint.withModelIdentity { self.chooseCluster(naming: $0) }
                 guard let cluster = self.cluster else { return }
-                let salt = hint.withModelIdentity { model in
-                    PrefixChain.salt(model: model)
-                }
-                self.proxyLoop.chains[cluster].begin(salt: salt)
-                hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
-                self.proxyLoop.chains[cluster].finish()
+                self.makeChain(of: hint, in: cluster)
             }
         }
         if read == nil {
@@ -152,6 +147,26 @@ extension ProxyStream {
         }
         self.route(promptIn: self.cluster)
     }
+
+    /// Fills the cluster's chain with the prompt, as the cluster's settings say.
+    private func makeChain(of hint: borrowing PromptHint, in cluster: Int) {
+        self.proxyLoop.chains[cluster].begin(salt: hint.withModelIdentity { PrefixChain.salt(model: $0) })
+        switch self.proxyLoop.chains[cluster].mode {
+        case .compatible: hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
+        case .own:
+            hint.forEachCachePart { part, bytes in
+                switch part {
+                case .text: self.proxyLoop.chains[cluster].append(bytes)
+                case .attachment: self.proxyLoop.chains[cluster].append(digestOf: bytes)
+                case .messageEnd: self.proxyLoop.chains[cluster].cut()
+                }
+            }
+        }
+        self.proxyLoop.chains[cluster].finish()
+    }
+
+    /// Whether the call has one answer, at its end.
+    private var answersOnce: Bool { self.method != .predictStream }
 
     private func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
@@ -187,7 +202,10 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
+        guard
+            let (replica, decision) = cluster.pick(
+                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
+        else {
             return self.reply(Self.reply(to: cluster.shortage()))
         }
         self.phase = .routed
@@ -256,7 +274,10 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard let (replica, decision) = cluster.pick(chain, excluding: self.tried, at: Loop.now) else {
+        guard
+            let (replica, decision) = cluster.pick(
+                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
+        else {
             self.tried.removeLast()
             return false
         }
@@ -277,10 +298,7 @@ extension ProxyStream {
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
             _ = self.withHeldMessage(length) { message in
                 try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
-                    let salt = hint.withModelIdentity { PrefixChain.salt(model: $0) }
-                    self.proxyLoop.chains[cluster].begin(salt: salt)
-                    hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
-                    self.proxyLoop.chains[cluster].finish()
+                    self.makeChain(of: hint, in: cluster)
                 }
             }
         }

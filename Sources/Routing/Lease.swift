@@ -6,6 +6,8 @@ package struct Lease: Sendable {
     package let serial: UInt64
     let slot: Int
     let ticket: NoteTicket
+    /// Where `expected_ttft` keeps what it knows of the stream; -1 for other policies and streams without a pick.
+    let record: Int32
 }
 
 /// How a leased unit ended, as far as routing cares.

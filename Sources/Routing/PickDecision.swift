@@ -11,6 +11,23 @@ package struct PickDecision: Sendable {
     package let promptBytes: Int
     /// A replica that holds more of this prompt was left out because it was too busy.
     package let diverted: Bool
+    /// Time to the first response that the policy expects there, in seconds; zero from a policy that expects nothing.
+    package let expectedSeconds: Double
 
     package var replica: ReplicaID { self.lease.replica }
+}
+
+/// What becomes of a prompt that arrives.
+package enum PickOutcome: Sendable {
+    case picked(PickDecision)
+    /// It is held back: `ReplicaTable.nextDispatch` names it later, not after `until`.
+    case hold(until: Instant)
+}
+
+/// What becomes of a prompt that was held back.
+package struct Dispatch: Sendable {
+    /// The name that its caller gave it.
+    package let id: UInt64
+    /// nil when no replica may be chosen any more.
+    package let decision: PickDecision?
 }

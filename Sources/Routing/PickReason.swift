@@ -10,6 +10,10 @@ package enum PickReason: String, CaseIterable, Sendable {
     case cold
     /// It had the fewest streams; the stream had no hint, or the policy wants none.
     case leastInFlight = "least_in_flight"
+    /// The emptier one of two chosen at random.
+    case powerOfTwo = "power_of_two"
+    /// The head of the prompt belongs to it, or to a replica that had too much to do.
+    case consistentHash = "consistent_hash"
     /// It was its turn.
     case roundRobin = "round_robin"
 
@@ -24,7 +28,9 @@ package enum PickReason: String, CaseIterable, Sendable {
         case .diverted: 2
         case .cold: 3
         case .leastInFlight: 4
-        case .roundRobin: 5
+        case .powerOfTwo: 5
+        case .consistentHash: 6
+        case .roundRobin: 7
         }
     }
 }

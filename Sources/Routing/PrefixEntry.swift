@@ -30,6 +30,8 @@ struct PrefixEntry: Sendable {
     var isUsed: Bool { self.children >= 0 }
 }
 
+extension PrefixEntry: HashedBlock {}
+
 /// "This replica served this block then." Eight bytes.
 struct PrefixMark: Sendable {
     /// The replica's dense slot.

@@ -11,7 +11,7 @@ extension PrefixIndex {
             self.entries.append(PrefixEntry(hash: hash, parent: parent))
         }
         if parent >= 0 { self.entries[Int(parent)].children += 1 }
-        self.table.insert(hash, entry: entry)
+        self.table.insert(entry, in: self.entries)
         self.count += 1
         return entry
     }
@@ -20,7 +20,7 @@ extension PrefixIndex {
         precondition(self.entries[Int(entry)].children == 0, "only a block that nothing follows can be removed")
         for index in 0..<PrefixEntry.markLimit { self.clear(entry, index) }
         self.unlink(entry)
-        self.table.remove(self.entries[Int(entry)].hash, entry: entry)
+        self.table.remove(entry, in: self.entries)
         let parent = self.entries[Int(entry)].parent
         if parent >= 0 { self.entries[Int(parent)].children -= 1 }
         self.entries[Int(entry)].children = -1

@@ -42,6 +42,9 @@ package struct PrefixIndex: Sendable {
         self.entries.reserveCapacity(min(self.capacity, 1 << 20))
     }
 
+    /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
+    package var memoryBytes: Int { self.entries.count * MemoryLayout<PrefixEntry>.stride + self.table.memoryBytes }
+
     /// Blocks that the replica in `slot` is believed to hold. Those that are too old count until a note or a sweep
     /// meets them.
     package func blocks(heldBy slot: Int) -> Int {

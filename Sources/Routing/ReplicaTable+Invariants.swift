@@ -2,7 +2,7 @@
 extension ReplicaTable {
     /// One sentence per broken promise; empty when the table is sound.
     package func checkInvariants() -> [String] {
-        var broken = self.index.checkInvariants()
+        var broken = self.index.checkInvariants() + (self.expected?.checkInvariants() ?? [])
         let taken = self.members.indices.filter { self.members[$0] != nil }
         if taken != self.order.sorted() { broken.append("the order does not name each member once") }
         if self.names.count != self.members.count { broken.append("a slot has no name") }
@@ -17,6 +17,28 @@ extension ReplicaTable {
         for slot in self.members.indices where self.members[slot] == nil {
             if self.index.blocks(heldBy: slot) != 0 { broken.append("slot \(slot) is free and holds blocks") }
         }
+        return broken
+    }
+}
+
+extension ExpectedTTFT {
+    func checkInvariants() -> [String] {
+        var broken = self.index.checkInvariants()
+        for (slot, load) in self.loads.enumerated() {
+            var count = 0
+            var position = load.first
+            while position >= 0, count <= self.records.count {
+                let record = self.records[Int(position)]
+                if record.slot != slot || record.isStarted || record.serial == 0 {
+                    broken.append("slot \(slot) counts a stream as unstarted that is not")
+                }
+                count += 1
+                position = record.newer
+            }
+            if count != load.unstartedCount { broken.append("slot \(slot) miscounts its unstarted streams") }
+            if !(load.speed > 0 && load.speed.isFinite) { broken.append("slot \(slot) has no speed") }
+        }
+        if !(self.model.seconds(Work(promptBytes: 4_096, cachedBytes: 0)) > 0) { broken.append("work takes no time") }
         return broken
     }
 }

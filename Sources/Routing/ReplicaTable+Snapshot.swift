@@ -33,7 +33,7 @@ extension ReplicaTable {
                 ReplicaRow(
                     replica: member.replica, name: self.names[slot], availability: member.availability,
                     inFlight: member.inFlight, picks: member.picks, weight: member.weight,
-                    cachedBlocks: self.index.blocks(heldBy: slot))
+                    cachedBlocks: self.expected?.index.blocks(heldBy: slot) ?? self.index.blocks(heldBy: slot))
             }
         }
     }
@@ -52,5 +52,8 @@ extension ReplicaTable {
     }
 
     /// Prompt blocks that the whole cluster remembers.
-    package var indexedBlocks: Int { self.index.count }
+    package var indexedBlocks: Int { self.expected?.index.count ?? self.index.count }
+
+    /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
+    package var indexMemoryBytes: Int { self.expected?.index.memoryBytes ?? self.index.memoryBytes }
 }

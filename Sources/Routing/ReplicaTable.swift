@@ -23,15 +23,18 @@ package struct ReplicaTable: Sendable {
     /// Slots of the members, in the order in which they joined.
     var order = ContiguousArray<Int>()
     var index: PrefixIndex
+    /// What `expected_ttft` knows; nil under another policy.
+    package internal(set) var expected: ExpectedTTFT?
     /// Leases that are out for replicas that left.
     package internal(set) var departedInFlight = 0
 
     private let prefixCachePicker: PrefixCachePicker
+    private var random: SplitMix64
     private var nextNumber: UInt32 = 0
     private var pickCount: UInt64 = 0
     private var leaseCount: UInt64 = 0
     /// Filled anew by each pick; kept for their memory.
-    private var candidates = ContiguousArray<Candidate>()
+    var candidates = ContiguousArray<Candidate>()
     private var depths = ContiguousArray<Int>()
 
     package init(settings: RoutingSettings) {
@@ -40,6 +43,10 @@ package struct ReplicaTable: Sendable {
         self.prefixCachePicker = PrefixCachePicker(
             minPrefixMatch: settings.minPrefixMatch,
             loadGuard: LoadGuard(absolute: settings.balanceAbsolute, relative: settings.balanceRelative))
+        self.random = SplitMix64(seed: settings.seed)
+        if settings.policy == .expectedTTFT {
+            self.expected = ExpectedTTFT(settings: settings.expectedTTFT, maxBlocks: settings.maxIndexBlocks)
+        }
     }
 
     // MARK: - Replicas
@@ -50,16 +57,17 @@ package struct ReplicaTable: Sendable {
         let replica = ReplicaID(number: self.nextNumber)
         self.nextNumber += 1
         let member = Member(replica: replica, weight: weight)
-        if let slot = self.members.firstIndex(where: { $0 == nil }) {
+        let slot = self.members.firstIndex { $0 == nil } ?? self.members.count
+        if slot < self.members.count {
             self.members[slot] = member
             self.names[slot] = name
-            self.order.append(slot)
         } else {
-            self.order.append(self.members.count)
             self.members.append(member)
             self.names.append(name)
             self.depths.append(0)
         }
+        self.order.append(slot)
+        self.expected?.joined(slot: slot)
         return replica
     }
 
@@ -72,6 +80,7 @@ package struct ReplicaTable: Sendable {
         self.names[slot] = ""
         self.order.removeAll { $0 == slot }
         self.index.forget(slot: slot)
+        self.expected?.left(slot: slot)
     }
 
     /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
@@ -98,42 +107,37 @@ package struct ReplicaTable: Sendable {
     package mutating func forgetCache(of replica: ReplicaID) {
         guard let slot = self.slot(of: replica) else { return }
         self.index.forget(slot: slot)
+        self.expected?.forgetCache(slot: slot)
     }
 
     // MARK: - Streams
 
     /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
-    /// when no replica may be chosen. Allocates nothing once as many replicas and blocks have been seen before.
+    /// when no replica may be chosen. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
     package mutating func pickAndLease(
-        _ chain: PrefixChain, excluding: [ReplicaID] = [], at now: Instant
+        _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
-        if !chain.isEmpty { self.index.match(chain, at: now, into: &self.depths) }
-        self.gather(.candidate, excluding, hinted: !chain.isEmpty)
-        if self.candidates.isEmpty { self.gather(.lastResort, excluding, hinted: !chain.isEmpty) }
-        guard let choice = self.choose(promptBlocks: chain.count) else { return nil }
-        let chosen = self.candidates[choice.position]
-        self.pickCount += 1
-        self.members[chosen.slot]?.lastPick = self.pickCount
-        self.members[chosen.slot]?.picks += 1
-        return PickDecision(
-            lease: self.lease(slot: chosen.slot, self.index.note(chain, slot: chosen.slot, at: now), chosen.replica),
-            reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
-            matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted)
+        self.look(at: chain, now)
+        self.gather(excluding, hinted: !chain.isEmpty)
+        guard !self.candidates.isEmpty, let choice = self.choose(chain, at: now) else { return nil }
+        return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
 
     /// Counts a stream that is sent to this replica without a choice. It is no pick: it takes nobody's turn.
     package mutating func lease(_ replica: ReplicaID) -> Lease {
-        if let slot = self.slot(of: replica) { return self.lease(slot: slot, .nothing, replica) }
+        if let slot = self.slot(of: replica) { return self.lease(slot: slot, .nothing, replica, record: -1) }
         self.departedInFlight += 1
         self.leaseCount += 1
-        return Lease(replica: replica, serial: self.leaseCount, slot: 0, ticket: .nothing)
+        return Lease(replica: replica, serial: self.leaseCount, slot: 0, ticket: .nothing, record: -1)
     }
 
     /// Gives a lease back. Exactly once, also when the replica has left in the meantime. Uses the moment to sweep a
     /// few old blocks out, as nobody waits for it.
-    package mutating func release(_ lease: Lease, _ outcome: LeaseOutcome, at now: Instant) {
+    /// - Parameter observation: what the answer said about the work.
+    package mutating func release(
+        _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
+    ) {
         if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
             self.members[lease.slot]?.inFlight -= 1
             precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
@@ -145,6 +149,7 @@ package struct ReplicaTable: Sendable {
         case .served: ()
         case .failedBeforeResponse: self.index.withdraw(lease.ticket)
         }
+        self.expected?.ended(lease, observation, failed: outcome == .failedBeforeResponse, at: now)
         self.index.sweep(at: now, limit: 8)
     }
 
@@ -157,6 +162,22 @@ package struct ReplicaTable: Sendable {
 
     // MARK: - The pick
 
+    /// Finds out how much of `chain` each replica is believed to hold.
+    mutating func look(at chain: PrefixChain, _ now: Instant) {
+        guard !chain.isEmpty else { return self.expected?.lookAtNothing() ?? () }
+        switch self.settings.policy {
+        case .expectedTTFT: self.expected?.look(at: chain, now)
+        case .roundRobin, .leastInFlight, .powerOfTwo, .consistentHash, .prefixCache:
+            self.index.match(chain, at: now, into: &self.depths)
+        }
+    }
+
+    /// Fills `candidates` with those that may be chosen; with those of the last resort when there are no others.
+    mutating func gather(_ excluding: [ReplicaID], hinted: Bool) {
+        self.gather(.candidate, excluding, hinted: hinted)
+        if self.candidates.isEmpty { self.gather(.lastResort, excluding, hinted: hinted) }
+    }
+
     private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
         self.candidates.removeAll(keepingCapacity: true)
         for slot in self.order {
@@ -166,26 +187,57 @@ package struct ReplicaTable: Sendable {
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
-                    weight: member.weight, matchedBlocks: hinted ? self.depths[slot] : 0,
+                    weight: member.weight,
+                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }
 
-    private func choose(promptBlocks: Int) -> Choice? {
-        switch self.settings.policy {
+    private mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
+        // A second reference, no copy: a policy that learns writes to the table while it reads them.
+        let candidates = self.candidates
+        return switch self.settings.policy {
         case .roundRobin:
-            RoundRobinPicker().pick(among: self.candidates.span, promptBlocks: promptBlocks)
+            RoundRobinPicker().pick(among: candidates.span, promptBlocks: chain.count)
         case .leastInFlight:
-            LeastInFlightPicker().pick(among: self.candidates.span, promptBlocks: promptBlocks)
+            LeastInFlightPicker().pick(among: candidates.span, promptBlocks: chain.count)
+        case .powerOfTwo:
+            PowerOfTwoPicker(first: self.random.next(), second: self.random.next())
+                .pick(among: candidates.span, promptBlocks: chain.count)
+        case .consistentHash:
+            ConsistentHashPicker(head: chain.hash(ofFirst: self.settings.hashHeadBytes), self.settings.hashLoadBound)
+                .pick(among: candidates.span, promptBlocks: chain.count)
         case .prefixCache:
-            self.prefixCachePicker.pick(among: self.candidates.span, promptBlocks: promptBlocks)
+            self.prefixCachePicker.pick(among: candidates.span, promptBlocks: chain.count)
+        case .expectedTTFT:
+            self.expected?.choose(among: candidates.span, chain, at: now)
         }
     }
 
-    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID) -> Lease {
+    /// Counts the stream on the chosen candidate, and remembers that it gets this prompt.
+    mutating func commit(
+        _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
+    ) -> PickDecision {
+        let chosen = self.candidates[choice.position]
+        self.pickCount += 1
+        self.members[chosen.slot]?.lastPick = self.pickCount
+        self.members[chosen.slot]?.picks += 1
+        let record =
+            self.expected?.sent(
+                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
+                isSilent: answersOnce, at: now) ?? -1
+        let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
+        return PickDecision(
+            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),
+            reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
+            matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
+            diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
+    }
+
+    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
         self.members[slot]?.inFlight += 1
         self.leaseCount += 1
-        return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket)
+        return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)
     }
 
     func slot(of replica: ReplicaID) -> Int? {

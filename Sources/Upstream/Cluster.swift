@@ -55,8 +55,8 @@ package final class Cluster: Sendable {
         self.name = settings.name
         self.settings = settings
         self.log = log
-        self.retryBudget = RetryBudget(settings: settings.connections)
         self.tls = tls
+        self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
         var replicas: [Replica] = []
@@ -81,9 +81,13 @@ package final class Cluster: Sendable {
     // MARK: The data path
 
     /// Picks a replica and takes a lease on it, in one step. Nil when there is no replica at all.
-    package func pick(_ chain: PrefixChain, excluding: [ReplicaID], at now: UInt64) -> (Replica, PickDecision)? {
+    /// - Parameter answersOnce: the call has one answer, at its end, whose moment says nothing about its prompt.
+    package func pick(
+        _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool = false, at now: UInt64
+    ) -> (Replica, PickDecision)? {
         let decision = self.state.withLock {
-            $0.table.pickAndLease(chain, excluding: excluding, at: Instant(nanoseconds: now))
+            $0.table.pickAndLease(
+                chain, excluding: excluding, answersOnce: answersOnce, at: Instant(nanoseconds: now))
         }
         guard let decision else {
             self.metrics.noReplica.add()
@@ -94,13 +98,20 @@ package final class Cluster: Sendable {
         return (self.replica(decision.replica), decision)
     }
 
-    func release(_ lease: Lease, _ outcome: UpstreamOutcome) {
+    /// The first message of the stream's answer has arrived.
+    package func firstResponse(_ lease: Lease, at now: UInt64) {
+        self.state.withLock { $0.table.firstResponse(lease, at: Instant(nanoseconds: now)) }
+    }
+
+    func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none) {
         let leaseOutcome: LeaseOutcome =
             switch outcome {
             case .answered, .cancelled: .served
             case .failed: .failedBeforeResponse
             }
-        self.state.withLock { $0.table.release(lease, leaseOutcome, at: Instant(nanoseconds: Loop.now)) }
+        self.state.withLock {
+            $0.table.release(lease, leaseOutcome, observation, at: Instant(nanoseconds: Loop.now))
+        }
     }
 
     /// Whether the retry budget allows one more; if so it is spent.

@@ -1,3 +1,4 @@
+import Routing
 import Transport
 
 /// Counts every stream to a replica from the pick to the stream's end, whatever way it ends.
@@ -21,6 +22,7 @@ package final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClien
         // Probes and loads carry no lease: they are no load that routing should see.
         guard let lease = stream.lease else { return }
         stream.lease = nil
-        self.cluster.release(lease, outcome)
+        self.cluster.release(lease, outcome, stream.observation)
+        stream.observation = .none
     }
 }

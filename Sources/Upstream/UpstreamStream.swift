@@ -10,6 +10,8 @@ open class UpstreamStream: HTTP2Stream {
     package private(set) final var client: ReplicaClient?
     /// The unit that counts this stream as in flight; the tracking client takes it back exactly once.
     package final var lease: Lease?
+    /// What the answer said about the work so far; goes back with the lease.
+    package final var observation = StreamObservation.none
     package private(set) final var connection: UpstreamConnection?
     /// Whether the replica's answer has ended.
     private var answerIsComplete = false

@@ -1,3 +1,4 @@
+import Proxy
 import TestSupport
 import Testing
 import Transport
@@ -27,7 +28,7 @@ import Wire
     }
 
     @Test func `a connection that never said anything is closed`() async throws {
-        try await Fleet.run(.healthy) { fleet in
+        try await Fleet.run(.healthy, plan: { $0.proxy.handshakeTimeoutMs = 0 }) { fleet in
             let silent = SilentPeer()
             let loop = TestLoops.shared.loops[0]
             let bound = LoopBound(silent, on: loop)
@@ -94,7 +95,7 @@ final class SilentPeer: LinkHandler, LinkOwner {
     func connect(to endpoint: Endpoint, on loop: Loop) {
         let link = Link(on: loop, handler: self)
         self.own(link)
-        Connector.connect(link, to: endpoint, timeoutMs: 5_000)
+        Connector.connect(link, to: endpoint, timeoutMs: 20_000)
     }
 
     func own(_ link: Link) { self.link = link }

@@ -88,7 +88,7 @@ import Wire
         }
     }
 
-    @Test func `a caller hears an answer that comes before its request has ended, and that it may stop`()
+    @Test func `a caller hears an answer that comes before its request has ended, and need not finish the request`()
         async throws
     {
         try await Fleet.run(.earlyAnswer) { fleet in
@@ -96,7 +96,7 @@ import Wire
             await call.send(GRPCFrame.framed([1]))
             try await until("the answer is here") { await call.soFar().status == .ok }
             #expect(await call.soFar().body == GRPCFrame.framed(Array("early".utf8)))
-            // RST_STREAM(NO_ERROR) after the whole answer (RFC 9113 §8.1): the answer counts.
+            // RST_STREAM(NO_ERROR) after the answer: the call is complete, the rest of the request is not wanted.
             #expect(try await call.result().closure == .completed)
         }
     }

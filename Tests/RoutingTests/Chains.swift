@@ -28,6 +28,7 @@ extension RoutingSettings {
     static func letters(_ policy: PolicyName = .prefixCache) -> RoutingSettings {
         var settings = RoutingSettings()
         settings.policy = policy
+        settings.chain = .compatible
         settings.blockBytes = 1
         return settings
     }

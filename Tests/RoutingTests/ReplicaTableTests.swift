@@ -30,7 +30,8 @@ struct ReplicaTableTests {
         #expect(Set(PickReason.allCases.map(\.name)).count == PickReason.allCases.count)
     }
 
-    @Test(arguments: PolicyName.allCases)
+    // Not of power_of_two, whose shares are equal on average only.
+    @Test(arguments: PolicyName.allCases.filter { $0 != .powerOfTwo })
     func `without hints and at equal load everybody gets the same share`(policy: PolicyName) {
         var (table, replicas) = ReplicaTable.of(5, settings: .letters(policy))
         for round in 0..<200 { _ = table.serve(noHint, at: at(UInt64(round))) }

@@ -94,6 +94,7 @@ struct TableModel {
         case .leastInFlight: return answer(first(candidates, by: tiers), .leastInFlight)
         case .prefixCache where chain.isEmpty: return answer(first(candidates, by: tiers), .leastInFlight)
         case .prefixCache: break
+        case .powerOfTwo, .consistentHash, .expectedTTFT: preconditionFailure("these have tests of their own")
         }
         let least = candidates.map(\.inFlight).min() ?? 0
         func isAdmissible(_ replica: Replica) -> Bool {

@@ -41,7 +41,7 @@ package final class Caller: Sendable {
             let connection = CallerConnection(.client, on: loop, factory: HTTP2SessionFactory(settings: settings))
             let link = Link(on: loop, handler: connection)
             connection.own(link)
-            Connector.connect(link, to: endpoint, timeoutMs: 5_000)
+            Connector.connect(link, to: endpoint, timeoutMs: 20_000)
             return LoopBound(connection, on: loop)
         }
         return Caller(connection)

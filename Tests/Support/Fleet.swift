@@ -28,6 +28,8 @@ package final class Fleet: Sendable {
             self.cluster.name = "main"
             self.cluster.connections.connectTimeoutMs = 5_000
             self.cluster.probe.retryMs = 5
+            // A load that is lost fails its test instead of hanging it.
+            self.cluster.model.loadTimeoutMs = 30_000
             self.cluster.probe.intervalMs = 20
         }
     }

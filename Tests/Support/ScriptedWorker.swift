@@ -50,10 +50,13 @@ package final class ScriptedWorker: Sendable {
     }
 
     /// Starts one on a port that the system chooses, or on `endpoint`. A refusing one listens only long enough to know a
-    /// port that nobody uses.
-    package static func start(
-        _ behavior: WorkerBehavior, at endpoint: Endpoint = .anyPort
-    ) async throws -> ScriptedWorker {
+    /// port, at a loopback address that no other test uses: at 127.0.0.1 the port might soon be somebody else's.
+    package static func start(_ behavior: WorkerBehavior, at endpoint: Endpoint? = nil) async throws -> ScriptedWorker {
+        var endpoint = endpoint ?? .anyPort
+        if case .refusing = behavior {
+            let numbers = (0..<3).map { _ in Int.random(in: 1...254) }
+            endpoint = Endpoint(.host("127.\(numbers[0]).\(numbers[1]).\(numbers[2])", port: 0))
+        }
         let script = Script(behavior)
         if case .notLoaded = behavior { script.state.withLock { $0.isLoaded = false } }
         let listener = try await Listener.bind(endpoint, on: TestLoops.shared) { loop in

@@ -118,7 +118,8 @@ import Wire
         ] as [((Cluster, Replica) -> Void, Bool)] {
             let cluster = Self.cluster(replicas: 1)
             cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
-            let decision = cluster.pick(Self.chain(String(repeating: "x", count: 600)), excluding: [], at: Loop.now)?.1
+            let decision = cluster.pick(Self.chain(String(repeating: "x", count: 1_500)), excluding: [], at: Loop.now)?
+                .1
             cluster.release(decision!.lease, .answered)
             #expect(cluster.rows()[0].cachedBlocks == 3)
             lose(cluster, cluster.replicas[0])

@@ -17,7 +17,7 @@ internal import CNghttp2
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
             case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .host, .authorization: false
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host: false
             }
         }
     }

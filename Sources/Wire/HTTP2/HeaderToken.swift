@@ -15,8 +15,8 @@ package enum HeaderToken: UInt8, Sendable {
     case grpcStatus
     case grpcMessage
     case homingExplain
-    case host
     case authorization
+    case host
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {

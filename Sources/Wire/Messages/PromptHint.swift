@@ -9,6 +9,9 @@ internal import CProtobufC
 ///     Prompt                                      Prompt
 ///     neither                                     nothing: such a request goes to the least loaded
 ///
+/// Beside it, `forEachCachePart` shows everything that shapes a worker's cache, which is more: tools, names, calls and
+/// attachments too.
+///
 /// Lent to a closure by `read…` and gone after it; it shows the bytes where they are and copies none.
 /// Safe to use: it cannot be copied out of the closure, and its pointers never leave it.
 @safe package struct PromptHint: ~Copyable {
@@ -16,6 +19,22 @@ internal import CProtobufC
     private let prompt: UnsafeRawBufferPointer
     /// Empty unless the text is made of messages.
     private let messages: UnsafeBufferPointer<UnsafeMutablePointer<Backend__Message>?>
+    /// Rendered in front of the messages, if at all.
+    private let tools: UnsafeRawBufferPointer
+    private let toolChoice: UnsafeRawBufferPointer
+    private let images: UnsafeBufferPointer<ProtobufCBinaryData>
+    private let videos: UnsafeBufferPointer<ProtobufCBinaryData>
+    private let audios: UnsafeBufferPointer<ProtobufCBinaryData>
+
+    /// What a part of a prompt is for a cache.
+    package enum CachePart: Sendable {
+        /// Bytes of it, in any number of pieces.
+        case text
+        /// An image, a video or a sound: it fills a place in the cache, and its bytes are not text.
+        case attachment
+        /// Nothing; a message ends here, and the next turn of the conversation goes on from here.
+        case messageEnd
+    }
 
     /// Decodes `message`, the PredictOptions of a Predict or PredictStream without its gRPC prefix, and lends its hint
     /// to `body`.
@@ -45,6 +64,14 @@ internal import CProtobufC
         unsafe self.messages = UnsafeBufferPointer(
             start: usesMessages ? options.messages : nil,
             count: usesMessages && options.messages != nil ? options.n_messages : 0)
+        unsafe self.tools = usesMessages ? options.tools.buffer : UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe self.toolChoice = usesMessages ? options.toolchoice.buffer : UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe self.images = UnsafeBufferPointer(
+            start: options.images, count: options.images == nil ? 0 : options.n_images)
+        unsafe self.videos = UnsafeBufferPointer(
+            start: options.videos, count: options.videos == nil ? 0 : options.n_videos)
+        unsafe self.audios = UnsafeBufferPointer(
+            start: options.audios, count: options.audios == nil ? 0 : options.n_audios)
     }
 
     private init(_ request: Backend__ScoreRequest) {
@@ -54,6 +81,11 @@ internal import CProtobufC
         unsafe self.prompt = UnsafeRawBufferPointer(
             rebasing: stable > 0 ? prompt.prefix(stable) : prompt[...])
         unsafe self.messages = UnsafeBufferPointer(start: nil, count: 0)
+        unsafe self.tools = UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe self.toolChoice = UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe self.images = UnsafeBufferPointer(start: nil, count: 0)
+        unsafe self.videos = UnsafeBufferPointer(start: nil, count: 0)
+        unsafe self.audios = UnsafeBufferPointer(start: nil, count: 0)
     }
 
     /// Whether there is any text to go by.
@@ -88,6 +120,60 @@ internal import CProtobufC
                 body(lineFeed)
             }
         }
+    }
+
+    /// Calls `body` with everything that shapes the cache, in the order in which templates render it, fields told apart
+    /// by their lengths:
+    ///
+    ///     tools, tool choice │ role, name, call id, content, reasoning, calls │ … │ attachments that are left
+    ///
+    /// An attachment stands behind the user's message with its number, the first behind the first, as nobody says where
+    /// it belongs: the same image asked about again is found again. Behind a prompt without messages stand all of them.
+    package func forEachCachePart(_ body: (CachePart, RawSpan) -> Void) {
+        if unsafe !self.prompt.isEmpty { body(.text, unsafe self.prompt.bytes) }
+        var attachment = 0
+        if unsafe !self.messages.isEmpty {
+            unsafe Self.visit([self.tools, self.toolChoice], body)
+            for index in unsafe self.messages.indices {
+                guard let message = unsafe self.messages[index]?.pointee else { continue }
+                unsafe Self.visit(
+                    [
+                        message.role.buffer, message.name.buffer, message.tool_call_id.buffer, message.content.buffer,
+                        message.reasoning_content.buffer, message.tool_calls.buffer,
+                    ], body)
+                if unsafe message.role.buffer.elementsEqual("user".utf8) {
+                    self.visitAttachment(attachment, body)
+                    attachment += 1
+                }
+                body(.messageEnd, unsafe UnsafeRawBufferPointer(start: nil, count: 0).bytes)
+            }
+        }
+        while self.visitAttachment(attachment, body) { attachment += 1 }
+    }
+
+    /// The fields' lengths, then the fields.
+    private static func visit<let count: Int>(
+        _ fields: InlineArray<count, UnsafeRawBufferPointer>, _ body: (CachePart, RawSpan) -> Void
+    ) {
+        var lengths = unsafe InlineArray<count, UInt32>(repeating: 0)
+        for index in 0..<count { lengths[index] = UInt32(clamping: unsafe fields[index].count).littleEndian }
+        unsafe body(.text, lengths.span.bytes)
+        for index in 0..<count where unsafe !fields[index].isEmpty { body(.text, unsafe fields[index].bytes) }
+    }
+
+    /// Shows the attachment with this number, images first, then videos, then sounds. False when there is none.
+    @discardableResult
+    private func visitAttachment(_ number: Int, _ body: (CachePart, RawSpan) -> Void) -> Bool {
+        var number = number
+        for kind in 0..<3 {
+            let list = unsafe kind == 0 ? self.images : kind == 1 ? self.videos : self.audios
+            if number < list.count {
+                body(.attachment, unsafe list[number].buffer.bytes)
+                return true
+            }
+            number -= list.count
+        }
+        return false
     }
 }
 

@@ -38,6 +38,24 @@ package struct Reply: BackendMessage {
         self = try unsafe arena.decode(message, with: backend__reply__unpack) { unsafe Reply($0.pointee) }
     }
 
+    /// What a reply says about the work behind it. Copies nothing.
+    package struct Work: Sendable, Equatable {
+        /// As `Reply.promptTokens`.
+        package let promptTokens: Int
+        package let outputTokens: Int
+        /// As `Reply.promptMs`.
+        package let promptMs: Double
+    }
+
+    /// Reads only the numbers of an encoded reply.
+    package static func work(in message: RawSpan, _ arena: MessageArena) throws(MessageProblem) -> Work {
+        try unsafe arena.decode(message, with: backend__reply__unpack) { reply in
+            unsafe Work(
+                promptTokens: Int(reply.pointee.prompt_tokens), outputTokens: Int(reply.pointee.tokens),
+                promptMs: reply.pointee.timing_prompt_processing)
+        }
+    }
+
     private init(_ reply: Backend__Reply) {
         unsafe self.message = reply.message.bytes
         unsafe self.tokens = reply.tokens

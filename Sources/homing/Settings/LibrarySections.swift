@@ -15,7 +15,17 @@ extension RoutingSettings: ConfigSection {
         section.value(
             "policy", &self.policy, .oneOf,
             "Who chooses the replica of a stream. round_robin: each in turn. least_in_flight: the one with the fewest "
-                + "streams. prefix_cache: the one that served the longest part of this prompt, unless it is too busy.")
+                + "streams. power_of_two: the emptier of two chosen at random. consistent_hash: by the head of the "
+                + "prompt alone, with a bound on load. prefix_cache: the one that served the longest part of this prompt, "
+                + "unless it is too busy. expected_ttft: where the first token is expected soonest, counting what the "
+                + "choice costs others.")
+        section.value(
+            "chain", &self.chain, .oneOf,
+            "How prompts are compared. own: as a whole, with everything that shapes the cache, by message. compatible: "
+                + "as LocalAI does, block for block.")
+        section.value(
+            "max_prompt_bytes", &self.maxPromptBytes, .int(in: 1...1_073_741_824),
+            "Most bytes of a prompt that are looked at with chain own.")
         section.value(
             "block_bytes", &self.blockBytes, .int(in: 1...1_048_576),
             "Size of one block of a prompt; prompts are compared block by block. LocalAI uses 256.")
@@ -38,6 +48,23 @@ extension RoutingSettings: ConfigSection {
             "balance_relative", &self.balanceRelative, .double(in: 1...1_000_000),
             "The warm replica is too busy when it has more than this times the streams of the least busy one, plus one."
         )
+        section.value(
+            "hash_head_bytes", &self.hashHeadBytes, .int(in: 1...1_048_576),
+            "Leading bytes of a prompt that consistent_hash goes by.")
+        section.value(
+            "hash_load_bound", &self.hashLoadBound, .double(in: 1...1_000),
+            "consistent_hash passes a replica over that has this many times the average number of streams.")
+        section.value(
+            "slots", &self.expectedTTFT.slots, .int(in: 0...1_000_000),
+            "Streams that a replica works on at a time, for expected_ttft; further ones wait in it. 0 means as many as "
+                + "come.")
+        section.value(
+            "start_prefill_tokens_per_second", &self.expectedTTFT.prefillTokensPerSecond, .double(in: 1...10_000_000),
+            "Prompt tokens that a replica computes per second, as expected_ttft believes before it has seen any.")
+        section.value(
+            "start_cache_tokens", &self.expectedTTFT.cacheTokens, .int(in: 1...1_000_000_000),
+            "Tokens that a replica's cache holds, as expected_ttft believes before it has seen any. Too many is better "
+                + "than too few.")
     }
 }
 

@@ -1,0 +1,37 @@
+/// How one replica would stand to one prompt: which leading part of it it was ever sent, cut where the depth in its
+/// cache jumps. Enough to tell afterwards, from how long the prompt took, how large the cache must be.
+struct CacheProfile: Sendable {
+    static let segmentLimit = 4
+
+    /// Bytes of the prompt up to the end of each segment, and the least cache that still holds the whole segment.
+    private(set) var ends = InlineArray<4, UInt64>(repeating: 0)
+    private(set) var depths = InlineArray<4, UInt64>(repeating: 0)
+    private(set) var count = 0
+    /// Leading bytes that the replica was sent before and did not forget.
+    private(set) var knownBytes: UInt64 = 0
+    /// Of these, the leading bytes believed to be in its cache.
+    private(set) var heldBytes: UInt64 = 0
+    private var lastStamp: UInt32 = 0
+
+    mutating func add(_ bytes: UInt32, stamp: UInt32, in cache: ReplicaCache) {
+        guard cache.knows(stamp) else { return }
+        self.knownBytes += UInt64(bytes)
+        if cache.holds(stamp) { self.heldBytes = self.knownBytes }
+        // The depth is looked up where the stamp changes; a prompt has few different ones.
+        if self.count == 0 || stamp != self.lastStamp {
+            let depth = cache.depth(of: stamp)
+            let isJump = self.count == 0 || depth > self.depths[self.count - 1] + self.depths[self.count - 1] / 8
+            if isJump, self.count < Self.segmentLimit { self.count += 1 }
+            self.depths[self.count - 1] = max(depth, self.depths[self.count - 1])
+            self.lastStamp = stamp
+        }
+        self.ends[self.count - 1] = self.knownBytes
+    }
+
+    /// Leading bytes that a cache of `capacity` bytes would hold.
+    func bytes(heldBy capacity: UInt64) -> UInt64 {
+        var held: UInt64 = 0
+        for index in 0..<self.count where self.depths[index] <= capacity { held = self.ends[index] }
+        return held
+    }
+}

@@ -1,0 +1,254 @@
+/// The policy `expected_ttft`: each prompt goes where it costs least, its own wait and the wait of others together.
+///
+/// ```
+/// cost of a replica = T + w + λ·e     T  until it would start: unstarted work sent there, a free slot
+///                                     w  its own prefill there: learned model × the replica's learned speed
+///                                     e  the work in seconds of the reference replica, and λ what others pay for it
+/// ```
+/// The uncached part of the prompt comes from a model of every replica's cache. All of it is learned from when streams
+/// have their first response. Part of a `ReplicaTable`, under its lock; a value without clock, log or I/O.
+package struct ExpectedTTFT: Sendable {
+    let settings: ExpectedTTFTSettings
+    package internal(set) var index: CacheIndex
+    package internal(set) var model: ServiceModel
+    /// Bytes of prompt per token, learned from what replies say.
+    package internal(set) var bytesPerToken: Double
+    /// By slot.
+    var loads = ContiguousArray<ReplicaLoad>()
+    var records = ContiguousArray<StreamRecord>()
+    var firstUnusedRecord: Int32 = -1
+    /// Share of the replicas with unstarted work, averaged over a minute.
+    package internal(set) var busyShare = 0.0
+    var busyAt: Instant?
+    /// Time that a stream holds its slot, averaged over the last hundred or so, in seconds; zero before the first.
+    var holdSeconds = 0.0
+    /// What a cache is believed to hold before anything was observed, in bytes; follows what is learned.
+    var typicalCapacityBytes: Double
+    /// A cache was found to be smaller than believed.
+    var hasFoundCacheEnd = false
+    var waiting = ContiguousArray<WaitingPrompt>()
+    /// When the waiting prompts are to be looked at again.
+    var nextWake = Instant(nanoseconds: 0)
+    /// Counted up when the waiting prompts must be looked at anew.
+    var noteCount: UInt64 = 0
+
+    /// By slot, what is held of the prompt that is being placed. Kept for its memory.
+    var held = ContiguousArray<HeldPrefix>()
+    /// By candidate, seconds until it would start. Kept for its memory.
+    var starts = ContiguousArray<Double>()
+
+    package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
+        self.settings = settings
+        self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)
+        self.bytesPerToken = settings.bytesPerToken
+        self.model = ServiceModel(
+            overheadSeconds: settings.overheadMs / 1_000,
+            secondsPerToken: 1 / settings.prefillTokensPerSecond * 4 / settings.bytesPerToken)
+        self.typicalCapacityBytes = Double(settings.cacheTokens) * settings.bytesPerToken
+    }
+
+    // MARK: - Replicas
+
+    /// Another replica has `slot` from now on, or the same one with an empty cache.
+    mutating func joined(slot: Int) {
+        while self.loads.count <= slot {
+            self.loads.append(ReplicaLoad())
+            self.held.append(.nothing)
+        }
+        self.loads[slot] = ReplicaLoad()
+        self.noteCount += 1
+        self.index.reset(slot: slot, capacityBytes: UInt64(self.typicalCapacityBytes))
+    }
+
+    /// The replica's process restarted: its cache is empty, its size and speed are what they were.
+    mutating func forgetCache(slot: Int) {
+        self.index.reset(slot: slot, capacityBytes: self.index.caches[slot].capacityBytes)
+    }
+
+    // MARK: - The choice
+
+    /// Seconds until the replica in `slot` would start one more prompt.
+    func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
+        let load = self.loads[slot]
+        var seconds = 0.0
+        if load.first >= 0 {
+            let head = self.records[Int(load.first)]
+            let began = max(head.sent, load.lastFirstResponse)
+            let elapsed = Double(now.nanoseconds(since: began)) * 1e-9
+            let expected = self.model.seconds(head.work) * load.speed
+            let rest = max(0, self.model.seconds(load.unstarted - head.work)) * load.speed
+            // A prefill that takes longer than it should is not about to end.
+            seconds = rest + (elapsed < expected ? expected - elapsed : (elapsed - expected) / 2)
+        }
+        let slots = self.settings.slots
+        if slots > 0, inFlight >= slots {
+            // As many streams must end as stand before this one; one ends every hold ÷ slots on average.
+            seconds = max(seconds, Double(inFlight - slots + 1) * self.holdSeconds / Double(slots))
+        }
+        return seconds
+    }
+
+    /// The price of work now.
+    package var price: Double {
+        self.settings.priceIdle + (self.settings.priceBusy - self.settings.priceIdle) * min(1, self.busyShare)
+    }
+
+    /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
+    mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
+        self.observeBusy(candidates, at: now)
+        self.starts.removeAll(keepingCapacity: true)
+        for position in candidates.indices {
+            let candidate = candidates[position]
+            self.passSilent(slot: candidate.slot, at: now)
+            self.starts.append(self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now))
+        }
+        return self.cheapest(among: candidates, chain, self.held).choice
+    }
+
+    /// The cheapest candidate, by `self.starts` and what each holds, with its own prefill time.
+    func cheapest(
+        among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<HeldPrefix>
+    ) -> (choice: Choice, seconds: Double) {
+        let price = self.price
+        var best = 0
+        var bestCost = Double.infinity
+        var bestSeconds = 0.0
+        var smallest = Double.infinity
+        var deepest = 0
+        for position in candidates.indices {
+            let candidate = candidates[position]
+            let blocks = held[candidate.slot].blocks
+            let work = Work(promptBytes: chain.byteCount, cachedBytes: held[candidate.slot].bytes)
+            let reference = self.model.seconds(work)
+            let own = reference * self.loads[candidate.slot].speed
+            let cost = self.starts[position] + own + price * reference
+            smallest = min(smallest, own)
+            if blocks > held[candidates[deepest].slot].blocks { deepest = position }
+            // Costs that are nearly the same say nothing; the emptier replica then wins.
+            let near = max(0.01, 0.02 * smallest)
+            var isBetter = cost < bestCost - near
+            if !isBetter, cost < bestCost + near {
+                isBetter = LeastInFlightPicker.prefers(candidate, to: candidates[best])
+            }
+            if isBetter {
+                best = position
+                // The reference stays, or many near costs could add up to a far one.
+                bestCost = min(bestCost, cost)
+                bestSeconds = own
+            }
+        }
+        let blocks = held[candidates[best].slot].blocks
+        let diverted = blocks < held[candidates[deepest].slot].blocks
+        var reason = chain.isEmpty ? PickReason.leastInFlight : .cold
+        if candidates.count == 1 {
+            reason = .onlyCandidate
+        } else if blocks > 0 {
+            reason = .prefixMatch
+        } else if diverted {
+            reason = .diverted
+        }
+        return (Choice(position: best, reason: reason, diverted: diverted), bestSeconds)
+    }
+
+    /// Follows how many of the replicas have unstarted work, with a memory of a minute.
+    private mutating func observeBusy(_ candidates: Span<Candidate>, at now: Instant) {
+        guard !candidates.isEmpty else { return }
+        var busy = 0
+        for position in candidates.indices where self.loads[candidates[position].slot].unstartedCount > 0 { busy += 1 }
+        let share = Double(busy) / Double(candidates.count)
+        let elapsed = self.busyAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
+        let weight = self.busyAt == nil ? 1 : elapsed / (elapsed + 60)
+        self.busyShare += weight * (share - self.busyShare)
+        self.busyAt = now
+    }
+
+    // MARK: - Streams
+
+    /// The prompt goes to the replica in `slot` now. Returns the position of its record.
+    mutating func sent(
+        _ chain: PrefixChain, slot: Int, inFlight: Int, serial: UInt64, isSilent: Bool, at now: Instant
+    ) -> Int32 {
+        var record = StreamRecord()
+        record.serial = serial
+        record.isSilent = isSilent
+        record.slot = slot
+        record.promptBytes = chain.byteCount
+        record.profile = self.index.profile(chain, slot: slot)
+        record.work = Work(promptBytes: chain.byteCount, cachedBytes: Int(record.profile.heldBytes))
+        record.predictedSeconds =
+            self.startSeconds(slot: slot, inFlight: inFlight, at: now)
+            + self.model.seconds(record.work) * self.loads[slot].speed
+        record.ticket = self.index.note(chain, slot: slot, at: now)
+        record.sent = now
+        record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
+        self.noteCount += 1
+        let position = self.take(record)
+        self.append(position)
+        return position
+    }
+
+    private mutating func take(_ record: StreamRecord) -> Int32 {
+        if self.firstUnusedRecord >= 0 {
+            let position = self.firstUnusedRecord
+            self.firstUnusedRecord = self.records[Int(position)].newer
+            self.records[Int(position)] = record
+            return position
+        }
+        self.records.append(record)
+        return Int32(self.records.count - 1)
+    }
+
+    private mutating func append(_ position: Int32) {
+        let slot = self.records[Int(position)].slot
+        let last = self.loads[slot].last
+        self.records[Int(position)].older = last
+        self.records[Int(position)].newer = -1
+        if last >= 0 { self.records[Int(last)].newer = position } else { self.loads[slot].first = position }
+        self.loads[slot].last = position
+        self.loads[slot].unstartedCount += 1
+        self.loads[slot].unstarted = self.loads[slot].unstarted + self.records[Int(position)].work
+    }
+
+    /// Takes a stream out of those that have not had their first response.
+    mutating func unlink(_ position: Int32) {
+        let (slot, older, newer) = (
+            self.records[Int(position)].slot, self.records[Int(position)].older, self.records[Int(position)].newer
+        )
+        if older >= 0 { self.records[Int(older)].newer = newer } else { self.loads[slot].first = newer }
+        if newer >= 0 { self.records[Int(newer)].older = older } else { self.loads[slot].last = older }
+        self.loads[slot].unstartedCount -= 1
+        self.loads[slot].unstarted =
+            self.loads[slot].unstartedCount == 0
+            ? .none : self.loads[slot].unstarted - self.records[Int(position)].work
+    }
+
+    /// Whether the lease's stream is still known, with the replica that it was sent to.
+    func record(of lease: Lease) -> StreamRecord? {
+        guard lease.record >= 0, self.records[Int(lease.record)].serial == lease.serial else { return nil }
+        return self.records[Int(lease.record)]
+    }
+
+    /// The replica in `slot` left: its streams go on, and tell nothing any more.
+    mutating func left(slot: Int) {
+        var position = self.loads[slot].first
+        while position >= 0 {
+            let next = self.records[Int(position)].newer
+            self.unlink(position)
+            position = next
+        }
+        for position in self.records.indices where self.records[position].serial > 0 {
+            if self.records[position].slot == slot { self.free(Int32(position)) }
+        }
+        self.index.reset(slot: slot, capacityBytes: UInt64(self.typicalCapacityBytes))
+    }
+
+    func predictedSeconds(_ position: Int32) -> Double {
+        position >= 0 ? self.records[Int(position)].predictedSeconds : 0
+    }
+
+    mutating func free(_ position: Int32) {
+        self.records[Int(position)] = StreamRecord()
+        self.records[Int(position)].newer = self.firstUnusedRecord
+        self.firstUnusedRecord = position
+    }
+}

@@ -1,0 +1,30 @@
+/// What `expected_ttft` starts from and is bound by. Everything else it learns. Configuration section
+/// `clusters[].routing.expected_ttft`.
+package struct ExpectedTTFTSettings: Sendable, Equatable {
+    /// Prompt tokens that a replica computes per second, to start from. Above 0.
+    package var prefillTokensPerSecond = 6_000.0
+    /// Time that each prompt takes besides, in milliseconds, to start from.
+    package var overheadMs = 20.0
+    /// Tokens that a replica's cache holds, to start from: better too many than too few. At least 1.
+    package var cacheTokens = 16_000_000
+    /// Bytes of prompt per token, to start from. Above 0.
+    package var bytesPerToken = 4.0
+    /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
+    package var slots = 0
+    /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.
+    package var priceIdle = 0.5
+    package var priceBusy = 8.0
+    /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
+    package var sharingDiscount = 0.03
+    /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.
+    package var maxWaitMs = 0
+    /// Most prompts that are held back at a time; further ones are sent at once. At least 1.
+    package var maxWaiting = 256
+    /// Unstarted work below which a replica takes the next held prompt, in milliseconds.
+    package var dispatchAheadMs = 50.0
+    /// Seconds of waiting that outweigh one second of own work in the order of the held prompts: the larger, the more
+    /// shortest-first.
+    package var waitPerWork = 6.0
+
+    package init() {}
+}
