@@ -82,7 +82,7 @@ class Stress:
             return None
 
     async def stream(self, channel, request: bytes, gives_up: bool):
-        metadata = tuple(script(messages=self.random.randint(0, 20), interval_s=0.002, reply_bytes=200))
+        metadata = tuple(script(messages=self.random.randint(1, 20), interval_s=0.002, reply_bytes=200))
         call = channel.unary_stream(PREDICT_STREAM)(request, timeout=60, metadata=metadata)
         replies = 0
         limit = self.random.randint(0, 10) if gives_up else None
