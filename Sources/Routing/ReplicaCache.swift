@@ -13,9 +13,14 @@ struct ReplicaCache: Sendable {
     static let touchesPerGeneration = 32
     /// Generations that are kept; blocks of an older one are forgotten.
     static let generationLimit = 32_768
+    private static let chunkBits: UInt32 = 7
 
     /// Weight of each generation from `base` on; the last one is the current one.
     private var weights: ContiguousArray<UInt32> = [0]
+    /// Sums of the weights of generations whose numbers are equal but for their last seven bits, from `firstChunk` on: a
+    /// depth is found in a few hundred steps, however long the memory.
+    private var chunks: ContiguousArray<UInt64> = [0]
+    private var firstChunk: UInt32
     /// Elements of `weights` before this one are gone: dropped together now and then.
     private var start = 0
     /// Number of the generation at `start`. Stamps start at 1.
@@ -34,6 +39,7 @@ struct ReplicaCache: Sendable {
 
     init(capacityBytes: UInt64, firstGeneration: UInt32 = 1) {
         self.base = firstGeneration
+        self.firstChunk = firstGeneration >> Self.chunkBits
         self.boundary = firstGeneration
         self.capacityBytes = capacityBytes
     }
@@ -51,6 +57,7 @@ struct ReplicaCache: Sendable {
         if self.touches == Self.touchesPerGeneration { self.nextGeneration() }
         self.touches += 1
         self.weights[self.weights.count - 1] += bytes
+        self.chunks[self.chunks.count - 1] += UInt64(bytes)
         self.residentBytes += UInt64(bytes)
         self.totalBytes += UInt64(bytes)
         self.blocks += 1
@@ -62,6 +69,7 @@ struct ReplicaCache: Sendable {
     mutating func leave(_ stamp: UInt32, _ bytes: UInt32) {
         guard self.knows(stamp) else { return }
         self.weights[self.position(of: stamp)] -= bytes
+        self.chunks[self.chunk(of: stamp)] -= UInt64(bytes)
         self.totalBytes -= UInt64(bytes)
         self.blocks -= 1
         if stamp >= self.boundary { self.residentBytes -= UInt64(bytes) }
@@ -70,11 +78,15 @@ struct ReplicaCache: Sendable {
     /// Bytes of different blocks touched after a block of this generation was: what a cache had to hold to keep it.
     func depth(of stamp: UInt32) -> UInt64 {
         guard self.knows(stamp) else { return self.totalBytes }
-        var depth = self.residentBytes
-        if stamp >= self.boundary {
-            for generation in self.boundary..<stamp { depth -= UInt64(self.weights[self.position(of: generation)]) }
-        } else {
-            for generation in stamp..<self.boundary { depth += UInt64(self.weights[self.position(of: generation)]) }
+        var depth: UInt64 = 0
+        var generation = stamp
+        // To the end of its own chunk, then chunk by chunk.
+        while generation <= self.current, generation & ((1 << Self.chunkBits) - 1) != 0 {
+            depth += UInt64(self.weights[self.position(of: generation)])
+            generation += 1
+        }
+        if generation <= self.current {
+            for chunk in self.chunk(of: generation)..<self.chunks.count { depth += self.chunks[chunk] }
         }
         return depth
     }
@@ -91,6 +103,7 @@ struct ReplicaCache: Sendable {
         self.settle()
     }
 
+    private func chunk(of stamp: UInt32) -> Int { Int((stamp >> Self.chunkBits) - self.firstChunk) }
     private func position(of stamp: UInt32) -> Int { self.start + Int(stamp - self.base) }
 
     /// Moves the boundary until what is resident fits. The current generation always stays.
@@ -104,12 +117,14 @@ struct ReplicaCache: Sendable {
     private mutating func nextGeneration() {
         self.touches = 0
         self.weights.append(0)
+        if self.chunk(of: self.current) == self.chunks.count { self.chunks.append(0) }
         // Empty generations at the old end say nothing; past the limit even those that do are let go.
         while self.base < self.current,
             self.weights[self.start] == 0 || self.weights.count - self.start > Self.generationLimit
         {
             let weight = UInt64(self.weights[self.start])
             self.totalBytes -= weight
+            self.chunks[self.chunk(of: self.base)] -= weight
             if self.base == self.boundary {
                 self.residentBytes -= weight
                 self.boundary += 1
@@ -120,6 +135,9 @@ struct ReplicaCache: Sendable {
         if self.start > 4_096, self.start * 2 > self.weights.count {
             self.weights.removeFirst(self.start)
             self.start = 0
+            let gone = self.chunk(of: self.base)
+            self.chunks.removeFirst(gone)
+            self.firstChunk += UInt32(gone)
         }
     }
 }
