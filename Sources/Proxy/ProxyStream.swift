@@ -258,7 +258,7 @@ final class ProxyStream: HTTP2Stream {
         entry.responseBytes = self.responseBytes
         entry.responseMessages = self.responseCount.messages
         if self.firstResponseNs > 0 { entry.firstResponse = .nanoseconds(Int64(self.firstResponseNs - self.startNs)) }
-        entry.retries = max(0, self.tried.count)
+        entry.retries = self.tried.count
         entry.localReply = self.localReply?.rawValue
         return entry
     }

@@ -121,13 +121,6 @@ package final class Cluster: Sendable {
         return false
     }
 
-    /// Gives a lease back that never became a stream.
-    package func returnUnused(_ lease: Lease) {
-        self.state.withLock {
-            $0.table.release(lease, .failedBeforeResponse, at: Instant(nanoseconds: Loop.now))
-        }
-    }
-
     /// Why nothing could be picked.
     package enum Shortage: Sendable { case unreachable, loading, notLoaded }
 

@@ -12,7 +12,6 @@ internal import CNghttp2
         case closed
         case settings
         case goAway
-        case pingAck
         case goAwaySent
         case streamRefused
         case streamErrorSent

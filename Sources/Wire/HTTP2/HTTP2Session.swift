@@ -142,10 +142,6 @@ internal import CNghttp2
             && nghttp2_session_want_write(self.raw) == 0
     }
 
-    package var wantsWrite: Bool {
-        unsafe !self.leftover.isEmpty || nghttp2_session_want_write(self.raw) != 0
-    }
-
     private func fill() -> Bool {
         guard self.flushLeftover() else { return true }
         while unsafe self.output.count - self.outputCount >= Self.smallestRegion {
@@ -374,7 +370,6 @@ internal import CNghttp2
         case .streamRefused: unsafe self.delegate?.streamRefused()
         case .streamErrorSent:
             unsafe self.delegate?.streamErrorSent(HTTP2ErrorCode(rawValue: event.code))
-        case .pingAck: ()
         case .headers, .body, .trailers, .bodyEnded, .framed, .endSent:
             guard let stream = unsafe event.stream else { return }
             unsafe stream._withUnsafeGuaranteedRef { self.deliver(event, to: $0) }
@@ -400,7 +395,7 @@ internal import CNghttp2
             stream.framedBytes = 0
             stream.bodyFramed(count)
         case .endSent: stream.endSent()
-        case .settings, .goAway, .pingAck, .goAwaySent, .streamRefused, .streamErrorSent, .closed: ()
+        case .settings, .goAway, .goAwaySent, .streamRefused, .streamErrorSent, .closed: ()
         }
     }
 }
