@@ -47,6 +47,8 @@ package struct LocalReply: Sendable, Equatable {
         case firstMessageTimeout = "first_message_timeout"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
+        /// A call that goes to every replica failed on one of them; the status and the text are the replica's.
+        case fleetCallFailed = "fleet_call_failed"
         /// Not a gRPC request: another method than POST.
         case methodNotAllowed = "method_not_allowed"
         /// Not a gRPC request: another content type.
@@ -70,7 +72,8 @@ package struct LocalReply: Sendable, Equatable {
         case .modelLoading, .modelNotLoaded: .failedPrecondition
         case .unknownModel: .notFound
         case .replicaLost, .streamIdle: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .fleetCallFailed:
+            .internal
         case .deadlineExceeded, .firstMessageTimeout: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge, .headersTooLarge: .resourceExhausted
@@ -102,6 +105,7 @@ package struct LocalReply: Sendable, Equatable {
         case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .firstMessageTimeout: "the first message of the request did not come in time"
         case .loadFailed: "the model could not be loaded"
+        case .fleetCallFailed: "a replica failed"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
         }
@@ -113,8 +117,8 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .missingToken,
-            .malformedToken, .wrongToken:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .fleetCallFailed,
+            .missingToken, .malformedToken, .wrongToken:
             200
         }
     }

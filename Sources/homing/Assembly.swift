@@ -30,7 +30,10 @@ enum Assembly {
             return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
         }
         let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
-        let directory = ClusterDirectory(clusters: clusters)
+        let directory = ClusterDirectory(
+            clusters: clusters,
+            defaultCluster: settings.defaultCluster.flatMap { name in clusters.firstIndex { $0.name == name } } ?? 0,
+            modelMetadataKey: settings.proxy.modelMetadataKey.isEmpty ? nil : settings.proxy.modelMetadataKey)
         let runtime = ProxyRuntime(
             settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,
             metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog,

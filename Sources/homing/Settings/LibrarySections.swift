@@ -131,6 +131,16 @@ extension ModelSettings: ConfigSection {
     }
 }
 
+extension StoresSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "writes", &self.writes, .oneOf,
+            "Where StoresSet and StoresDelete go: a store lives in one worker's memory. primary: to one replica, always the "
+                + "same, which answers the reads as well. all: to every replica, one write after the other; any of them "
+                + "answers reads.")
+    }
+}
+
 extension ProxySettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value(
@@ -184,6 +194,10 @@ extension ProxySettings: ConfigSection {
         section.value(
             "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
             "How long open streams may go on after SIGTERM.")
+        section.value(
+            "model_metadata_key", &self.modelMetadataKey, .string(atMost: 128, emptyAllowed: true),
+            "Request metadata whose value says which model is meant, before the ModelIdentity that some requests carry. "
+                + "Empty means none.")
         section.value(
             "explain", &self.explain, .oneOf,
             "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of "
