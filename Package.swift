@@ -106,13 +106,16 @@ let package = Package(
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
-        .testTarget(name: "TransportTests", dependencies: ["Transport"], swiftSettings: strict),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: ["Transport", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")],
+            swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config"], swiftSettings: strict),
         .testTarget(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                argumentParser, logging,
+                "Telemetry", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

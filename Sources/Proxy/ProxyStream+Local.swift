@@ -94,15 +94,17 @@ extension ProxyStream {
     }
 
     /// Runs `work` off the loop, then answers, unless the caller went away or the object stands for another stream.
+    ///
+    /// The task does not keep the stream: it might be the last one that did, and let go of it off its loop.
     private func answerLater(_ work: @escaping @Sendable () async -> LateAnswer) {
-        let stream = LoopBound(self, on: self.proxyLoop.loop)
+        let stream = LoopBound(Weak(self), on: self.proxyLoop.loop)
         let id = self.id
         let began = self.startNs
         Task {
             let answer = await work()
             stream.loop.execute {
-                let stream = stream.value
-                guard stream.isAttached, stream.id == id, stream.startNs == began else { return }
+                guard let stream = stream.value.object, stream.isAttached, stream.id == id, stream.startNs == began
+                else { return }
                 switch answer {
                 case .message(let message): stream.reply(message: message)
                 case .reply(let reply): stream.reply(reply)

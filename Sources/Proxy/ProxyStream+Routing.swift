@@ -304,14 +304,14 @@ extension UpstreamFailure {
     fileprivate var isBeforeProcessing: Bool {
         switch self {
         case .connectFailed, .refused: true
-        case .connectionLost, .reset, .notGRPC: false
+        case .connectionLost, .settingsTimeout, .reset, .notGRPC: false
         }
     }
 
     fileprivate var retryCause: RetryCause {
         switch self {
         case .connectFailed: .connectFailed
-        case .connectionLost, .reset, .notGRPC: .connectionLost
+        case .connectionLost, .settingsTimeout, .reset, .notGRPC: .connectionLost
         case .refused: .refused
         }
     }

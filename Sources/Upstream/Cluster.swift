@@ -3,7 +3,7 @@ package import Routing
 import Synchronization
 package import Telemetry
 package import Transport
-import Wire
+package import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -16,6 +16,8 @@ package final class Cluster: Sendable {
     package let metrics: ClusterMetrics
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
+    /// Our token for the replicas; none when `settings.auth` has none. May be exchanged.
+    package let tokens: BearerTokens
     let log: Logger
     let retryBudget: RetryBudget
     let state: Mutex<State>
@@ -59,6 +61,7 @@ package final class Cluster: Sendable {
         self.settings = settings
         self.log = log
         self.tls = tls
+        self.tokens = BearerTokens([settings.auth.token].compactMap { $0 })
         self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
@@ -150,7 +153,7 @@ package final class Cluster: Sendable {
             entry.evictions += 1
             switch failure {
             case .connectFailed(let cause): entry.health.connectFailed(refused: cause == .refused)
-            case .connectionLost: entry.health.connectionLost()
+            case .connectionLost, .settingsTimeout: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
