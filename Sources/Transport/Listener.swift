@@ -31,7 +31,7 @@ package final class Listener: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: endpoint.isTCP ? 1 : 0)
             .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 * 1024))
+            .childChannelOption(.recvAllocator, value: ReadBufferSize())
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let loop = group.loop(of: channel.eventLoop)

@@ -61,7 +61,7 @@ extension HTTP2Session {
         let id = unsafe frame.pointee.hd.stream_id
         if unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
             if self.streamCount >= self.factory.settings.maxConcurrentStreams {
-                unsafe self.streamOfHeaders = nil
+                self.expectHeaders(of: nil)
                 _ = unsafe nghttp2_submit_rst_stream(
                     self.raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_REFUSED_STREAM.rawValue)
                 unsafe self.events.append(HTTP2Event(kind: .streamRefused))
@@ -72,35 +72,52 @@ extension HTTP2Session {
             }
             _ = unsafe nghttp2_session_set_stream_user_data(self.raw, id, Unmanaged.passUnretained(stream).toOpaque())
             self.attach(stream, id: id)
-            unsafe self.streamOfHeaders = stream
             self.headersAreTrailers = false
+            self.expectHeaders(of: stream)
             return 0
         }
-        guard let stream = unsafe self.attachedStream(id)?._withUnsafeGuaranteedRef({ $0 }) else {
-            unsafe self.streamOfHeaders = nil
+        guard let stream = unsafe self.attachedStream(id) else {
+            self.expectHeaders(of: nil)
             return 0
         }
-        unsafe self.streamOfHeaders = stream
-        self.headersAreTrailers = stream.headersAreComplete
-        // A final response after an informational one (1xx) starts afresh.
-        if !self.headersAreTrailers { stream.headers.removeAll() }
+        unsafe stream._withUnsafeGuaranteedRef { stream in
+            self.headersAreTrailers = stream.headersAreComplete
+            // A final response after an informational one (1xx) starts afresh.
+            if !self.headersAreTrailers { stream.headers.removeAll() }
+            self.expectHeaders(of: stream)
+        }
         return 0
     }
 
+    /// The headers that come next belong to `stream`, or to nobody.
+    func expectHeaders(of stream: HTTP2Stream?) {
+        guard let stream else {
+            unsafe self.streamOfHeaders = nil
+            unsafe self.blockOfHeaders = nil
+            return
+        }
+        unsafe self.streamOfHeaders = Unmanaged.passUnretained(stream)
+        unsafe self.blockOfHeaders = Unmanaged.passUnretained(
+            self.headersAreTrailers ? stream.trailers : stream.headers)
+    }
+
     func onHeader(_ name: OpaquePointer, _ value: OpaquePointer, _ flags: UInt8) -> Int32 {
-        guard let stream = unsafe self.streamOfHeaders else { return 0 }
-        let block = self.headersAreTrailers ? stream.trailers : stream.headers
-        if stream.headersAreTooLarge {
-            // Only what says how the caller wants to hear of it.
-            if unsafe !HeaderBlock.isContentType(name) || block.contains(.contentType) { return 0 }
-        }
-        unsafe block.append(name: name, value: value, flags: flags)
-        if block.size > self.factory.settings.maxHeaderListBytes, !stream.headersAreTooLarge {
-            if self.role == .client || self.headersAreTrailers {
-                return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        guard let block = unsafe self.blockOfHeaders else { return 0 }
+        return unsafe block._withUnsafeGuaranteedRef { block in
+            if block.size > self.maxHeaderListBytes {
+                // Only what says how the caller wants to hear of it.
+                if unsafe !HeaderBlock.isContentType(name) || block.contains(.contentType) { return 0 }
             }
-            stream.headersAreTooLarge = true
+            unsafe block.append(name: name, value: value, flags: flags)
+            return block.size > self.maxHeaderListBytes ? self.headersAreTooLarge() : 0
         }
+    }
+
+    private func headersAreTooLarge() -> Int32 {
+        if self.role == .client || self.headersAreTrailers {
+            return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        }
+        unsafe self.streamOfHeaders?._withUnsafeGuaranteedRef { $0.headersAreTooLarge = true }
         return 0
     }
 
@@ -150,14 +167,18 @@ extension HTTP2Session {
             }
         case NGHTTP2_HEADERS.rawValue:
             guard let stream = unsafe self.streamOfHeaders else { return 0 }
-            unsafe self.streamOfHeaders = nil
-            if ended { stream.peerHasEnded = true }
-            if self.headersAreTrailers {
-                unsafe self.record(.trailers, Unmanaged.passUnretained(stream))
-            } else if !stream.headers.isInformational {
+            self.expectHeaders(of: nil)
+            let isFinal = unsafe stream._withUnsafeGuaranteedRef { stream in
+                if ended { stream.peerHasEnded = true }
+                if self.headersAreTrailers { return true }
+                if stream.headers.isInformational { return false }
                 stream.headersAreComplete = true
-                unsafe self.events.append(
-                    HTTP2Event(kind: .headers, ended: ended, stream: Unmanaged.passUnretained(stream)))
+                return true
+            }
+            if self.headersAreTrailers {
+                unsafe self.record(.trailers, stream)
+            } else if isFinal {
+                unsafe self.events.append(HTTP2Event(kind: .headers, ended: ended, stream: stream))
             }
         case NGHTTP2_SETTINGS.rawValue:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {

@@ -12,11 +12,15 @@ internal import CNghttp2
     let raw: OpaquePointer
     package let role: Role
     let factory: HTTP2SessionFactory
+    /// The factory's, kept here since every header is measured against it.
+    let maxHeaderListBytes: Int
     unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
 
     // The state below is for this file and HTTP2Session+….swift only. First what callbacks record.
     var events = ContiguousArray<HTTP2Event>()
-    unowned(unsafe) var streamOfHeaders: HTTP2Stream?
+    /// The stream whose header list is arriving, and where it goes. Attached, so that the session holds it.
+    var streamOfHeaders: Unmanaged<HTTP2Stream>?
+    var blockOfHeaders: Unmanaged<HeaderBlock>?
     var headersAreTrailers = false
     var receivedBytes = 0
     var output = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -48,6 +52,7 @@ internal import CNghttp2
     package init(_ role: Role, factory: HTTP2SessionFactory, delegate: any HTTP2SessionDelegate) {
         self.role = role
         self.factory = factory
+        self.maxHeaderListBytes = factory.settings.maxHeaderListBytes
         if role == .server {
             self.gate = FrameGate(
                 limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)
@@ -167,7 +172,11 @@ internal import CNghttp2
         unsafe stream.previous = nil
         unsafe stream.session = nil
         // A header list may go on in CONTINUATION frames after its stream was reset.
-        if let receiving = unsafe self.streamOfHeaders, receiving === stream { unsafe self.streamOfHeaders = nil }
+        if let receiving = unsafe self.streamOfHeaders?.toOpaque(),
+            unsafe receiving == Unmanaged.passUnretained(stream).toOpaque()
+        {
+            self.expectHeaders(of: nil)
+        }
         stream.id = 0
         self.streamCount -= 1
         unsafe Unmanaged.passUnretained(stream).release()

@@ -35,6 +35,10 @@ import Wire
         #expect(pair.account.bytes == 0 && request.framed == body.count && arrived.framed == body.count)
     }
 
+    private static func sensitive(_ headers: HeaderBlock) -> [HeaderToken] {
+        (0..<headers.count).filter { headers[$0].sensitive }.map { headers[$0].token }
+    }
+
     @Test(arguments: [1, 2, 3, 7, 9, 64, 16_384, Int.max])
     func `bytes in pieces of any size mean the same`(pieceBytes: Int) throws {
         let pair = SessionPair(pieceBytes: pieceBytes)
@@ -117,7 +121,7 @@ import Wire
         first.exchange()
         let arrived = try #require(first.server.streams.first)
         #expect(arrived.events == ["headers, ended"])
-        #expect(arrived.headers.fields.filter(\.sensitive).count == 1)
+        #expect(Self.sensitive(arrived.headers).count == 1)
 
         let relayed = RecordingStream(account: second.account)
         let copy = second.client.session.newHeaderList()
@@ -126,7 +130,7 @@ import Wire
         second.exchange()
         let end = try #require(second.server.streams.first)
         #expect(end.headers.strings.map { "\($0)" } == arrived.headers.strings.map { "\($0)" })
-        #expect(end.headers.fields.filter(\.sensitive).map(\.token) == [.grpcTimeout])
+        #expect(Self.sensitive(end.headers) == [.grpcTimeout])
 
         // The same for trailers, which are submitted from inside nghttp2's read callback.
         second.respond(end)
