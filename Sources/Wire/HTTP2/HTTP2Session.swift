@@ -95,7 +95,7 @@ internal import CNghttp2
         var result = ReceiveResult.ok
         unsafe bytes.withUnsafeBytes { all in
             let refusal = unsafe self.gate?.check(all, at: nowNs)
-            let bytes = unsafe UnsafeRawBufferPointer(rebasing: all[..<(refusal?.offset ?? all.count)])
+            let bytes = unsafe UnsafeRawBufferPointer(rebasing: all[..<(refusal?.bytesBefore ?? all.count)])
             defer { if let refusal { result = self.refuse(refusal, insteadOf: result) } }
             guard let base = bytes.baseAddress, bytes.count > 0 else { return }
             let used = unsafe nghttp2_session_mem_recv(

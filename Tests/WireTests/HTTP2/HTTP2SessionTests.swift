@@ -233,6 +233,26 @@ import Wire
         #expect(taken.closure == .completed && pair.client.session.isOver && pair.server.session.isOver)
     }
 
+    @Test func `what comes in one piece with a flood is not looked at`() {
+        let pair = SessionPair { $0.limits.resetsPerSecond = 1 }
+        pair.exchange()
+        let calm = (0..<10).map { _ in pair.request() }
+        pair.exchange()
+        #expect(pair.server.streams.count == 10)
+        // Ten resets are a full bucket; the eleventh is one too many, and with it the two requests before.
+        for stream in calm { stream.reset(.cancel) }
+        pair.exchange()
+        let late = [pair.request(), pair.request()]
+        let bytes = pair.output(of: pair.client) + Self.frame(type: 3, stream: 21, words: [8])
+        #expect(pair.feed(bytes, to: pair.server) == .refused(.rapidReset))
+        #expect(pair.server.streams.count == 10, "the last two were not begun")
+        pair.feed(pair.output(of: pair.server), to: pair.client)
+        #expect(pair.client.goAways.map(\.code) == [.enhanceYourCalm] && pair.client.goAways.map(\.last) == [19])
+        // So their caller may try them elsewhere.
+        pair.exchange()
+        #expect(late.allSatisfy { $0.closure == .reset(.refusedStream) })
+    }
+
     @Test func `a session knows whether its settings were acknowledged`() {
         let pair = SessionPair()
         let fromClient = pair.output(of: pair.client)
