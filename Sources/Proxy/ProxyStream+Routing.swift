@@ -182,6 +182,7 @@ extension ProxyStream {
             self.cluster = self.anchor ?? self.runtime.directory.defaultCluster
             return
         }
+        self.noteModel(model)
         self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: self.anchor)
     }
 
@@ -207,6 +208,7 @@ extension ProxyStream {
         self.stopHolding()
         self.replica = replica
         self.decision = decision
+        self.noteDecision()
         self.leg.lease = decision.lease
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
@@ -282,6 +284,7 @@ extension ProxyStream {
         self.phase = .routed
         self.replica = replica
         self.decision = decision
+        self.noteDecision()
         self.leg.forgetReceived()
         self.leg.lease = decision.lease
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
