@@ -87,13 +87,16 @@ struct AdminHouse {
 
     /// Runs `body` beside the server, then shuts the server down gracefully and waits for its end.
     static func open(
-        _ settings: AdminSettings = .onAnyPort, access: AdminAccess = .open, _ body: @escaping @Sendable (AdminHouse) async throws -> Void
+        _ settings: AdminSettings = .onAnyPort, access: AdminAccess = .open,
+        _ body: @escaping @Sendable (AdminHouse) async throws -> Void
     ) async throws {
         let source = FakeSource()
         let metrics = MetricRegistry()
         let (addresses, found) = AsyncStream.makeStream(of: AdminAddress.self)
         let log = Logger(label: "admin-tests") { _ in SwiftLogNoOpLogHandler() }
-        let server = AdminServer(settings, source: source, access: access, metrics: metrics, log: log) { found.yield($0) }
+        let server = AdminServer(settings, source: source, access: access, metrics: metrics, log: log) {
+            found.yield($0)
+        }
         let services = ServiceGroup(configuration: .init(services: [server], logger: log))
         try await withThrowingTaskGroup { group in
             group.addTask {

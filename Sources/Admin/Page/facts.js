@@ -19,7 +19,9 @@ function show() {
   if (state.ready) setReady("good", "●", "ready");
   else setReady("bad", "✕", state.readiness);
   setText(byId("asof"), "as of " + clock(state.unix_ms));
-  const points = recentPoints(5);
+  page.minutes = windowMinutes();
+  setText(byId("flow-window"), page.minutes === 1 ? "the last minute" : "the last " + page.minutes + " minutes");
+  const points = recentPoints(page.minutes);
   const sums = sumByReplica(points);
   showGlance(state, points);
   showFlow(state, points, sums);
@@ -36,18 +38,19 @@ function showGlance(state, points) {
   const replicas = state.clusters.reduce((all, cluster) => all + cluster.replicas, 0);
   const waiting = state.clusters.reduce((all, cluster) => all + (cluster.queue ? cluster.queue.waiting : 0), 0);
   const inFlight = state.clusters.reduce((all, cluster) => all + cluster.in_flight, 0);
+  const lately = page.minutes + " min";
   const tiles = [
-    ["Reused share of prompts", percent(hitShare(sum)), "5 min"],
-    ["Time to first token", duration(meanFirst(sum)), "mean, 5 min"],
-    ["Not computed again", size(sum.matchedBytes), "of " + size(sum.promptBytes)],
-    ["Prompts", seconds ? (sum.prompts / seconds).toFixed(1) : "–", "per second"],
+    ["Reused share of prompts", percent(hitShare(sum)), lately],
+    ["Time to first token", duration(meanFirst(sum)), "mean, " + lately],
+    ["Not computed again", size(sum.matchedBytes), "of " + size(sum.promptBytes) + ", " + lately],
+    ["Prompts", seconds ? (sum.prompts / seconds).toFixed(1) : "–", "per second, " + lately],
     ["Streams in flight", whole.format(inFlight), waiting ? waiting + " waiting" : ""],
     ["Replicas usable", usable + " of " + replicas, ""],
   ];
   keyed(byId("glance"), tiles, tile => tile[0],
-    tile => make("div", {}, make("dt", { text: tile[0] }), make("dd", {}, make("span"), " ", make("small"))),
+    tile => make("div", {}, make("dt", {}, tile[0], make("small")), make("dd")),
     (box, tile) => {
-      setText(box.querySelector("span"), tile[1]);
+      setText(box.querySelector("dd"), tile[1]);
       setText(box.querySelector("small"), tile[2]);
     });
 }
@@ -74,7 +77,7 @@ function fillGauge(box, share, most, text, isFull) {
 }
 
 function showReplicas(state, sums) {
-  const busiest = Math.max(1, ...state.replicas.map(replica => replica.in_flight));
+  const busiest = Math.max(4, ...state.replicas.map(replica => replica.in_flight));
   keyed(byId("clusters"), state.clusters, cluster => cluster.name,
     cluster => make("div", { class: "cluster" }, make("h3"), make("p", { class: "soft" }),
       make("ul", { class: "cards", role: "list", "aria-label": "Replicas of " + cluster.name })),

@@ -2,7 +2,7 @@
 // What the page knows, how it gets it, and small tools. Every text from outside is set as text, never as markup.
 
 const page = {
-  state: null, points: new Map(), intervalMs: 5000, paused: false, seenEvent: -1, showsAll: false, seenPicks: new Set(),
+  state: null, points: new Map(), intervalMs: 5000, paused: false, minutes: 5, seenEvent: -1, showsAll: false, seenPicks: new Set(),
 };
 const byId = id => document.getElementById(id);
 const svgNamespace = document.querySelector("svg").namespaceURI;
@@ -164,6 +164,12 @@ byId("more").addEventListener("click", () => {
 });
 
 // MARK: sums over the last minutes
+
+// How far back the page looks: five minutes, less while the process is young.
+function windowMinutes() {
+  const age = (page.state.unix_ms - Math.min(...page.points.keys(), page.state.unix_ms)) / 60000;
+  return [1, 2, 5].find(minutes => age <= minutes) || 5;
+}
 
 // Points of the last `minutes`, oldest first.
 function recentPoints(minutes) {

@@ -21,7 +21,7 @@ function showFlow(state, points, sums) {
   }
   const width = widthOf(svg), narrow = width < 520, laneHeight = 50, height = Math.max(1, lanes.length) * laneHeight + 24;
   const hub = 14, ribbonEnd = narrow ? 70 : Math.min(200, width * .2), left = ribbonEnd + 8;
-  const slots = 60, step = (width - left) / slots, end = state.unix_ms;
+  const slots = page.minutes * 60000 / page.intervalMs, step = (width - left) / slots, end = state.unix_ms;
   const all = lanes.reduce((sum, lane) => sum + lane.sum.picks, 0);
   const tallest = Math.max(1, ...points.flatMap(point => point.replicas.map(share => share.picks)));
   const parts = [hatch()];
@@ -68,12 +68,12 @@ function showFlow(state, points, sums) {
     }
   });
   const foot = height - 6;
-  parts.push(draw("text", { x: left, y: foot, text: "5 min ago" }));
+  parts.push(draw("text", { x: left, y: foot, text: page.minutes + " min ago" }));
   parts.push(draw("text", { x: width, y: foot, "text-anchor": "end", text: "now" }));
   const flying = [...svg.querySelectorAll(".dot")];
   svg.setAttribute("viewBox", "0 0 " + width + " " + height);
   svg.replaceChildren(...parts, ...flying);
-  setText(byId("flow-text"), lanes.map(lane => lane.replica.id + ": " + lane.sum.picks + " prompts in 5 minutes, " +
+  setText(byId("flow-text"), lanes.map(lane => lane.replica.id + ": " + lane.sum.picks + " prompts in " + page.minutes + " minutes, " +
     percent(hitShare(lane.sum)) + " of their bytes held before").join(". ") + ".");
   flyNew(state, svg);
 }
@@ -87,7 +87,7 @@ function flyNew(state, svg) {
   fresh.slice(0, 24).forEach(pick => {
     const path = flowPaths.get(pick.cluster + " " + pick.replica);
     if (!path) return;
-    const dot = draw("circle", { class: pick.matched_share ? "dot" : "dot cold", r: 4, cx: -20, cy: 0 });
+    const dot = draw("circle", { class: pick.matched_share ? "dot" : "dot cold", r: 4, visibility: "hidden" });
     svg.append(dot);
     const length = path.getTotalLength(), begin = performance.now() + Math.random() * 700;
     const move = now => {
@@ -95,6 +95,7 @@ function flyNew(state, svg) {
       if (part >= 1) return dot.remove();
       if (part > 0) {
         const eased = part * part * (3 - 2 * part), place = path.getPointAtLength(length * eased);
+        dot.setAttribute("visibility", "visible");
         dot.setAttribute("cx", place.x);
         dot.setAttribute("cy", place.y);
       }
@@ -105,11 +106,12 @@ function flyNew(state, svg) {
 }
 
 function showTrends() {
-  const series = value => recentPoints(10).map(point => [point.unix_ms, value(sumOf(point.replicas))]);
-  drawLine(byId("hit-chart"), series(hitShare), 1, percent, "Reused share of prompts");
+  const minutes = page.minutes === 5 ? 10 : page.minutes;
+  const series = value => recentPoints(minutes).map(point => [point.unix_ms, value(sumOf(point.replicas))]);
+  drawLine(byId("hit-chart"), series(hitShare), 1, percent, "Reused share of prompts", minutes);
   const times = series(meanFirst);
   const top = niceTop(Math.max(1, ...times.map(([, value]) => value || 0)));
-  drawLine(byId("ttft-chart"), times, top, duration, "Mean time to first token");
+  drawLine(byId("ttft-chart"), times, top, duration, "Mean time to first token", minutes);
 }
 
 function niceTop(value) {
@@ -117,17 +119,17 @@ function niceTop(value) {
   return [1, 2, 4, 5, 10].map(step => step * power).find(step => step >= value);
 }
 
-function drawLine(figure, series, top, label, title) {
+function drawLine(figure, series, top, label, title, minutes) {
   const svg = figure.querySelector("svg"), width = widthOf(svg), height = 150, left = 48, foot = 20;
-  const end = page.state.unix_ms, length = 10 * 60000;
+  const end = page.state.unix_ms, length = minutes * 60000;
   const x = time => left + (width - left - 6) * (1 - (end - time) / length);
   const y = value => 8 + (height - foot - 8) * (1 - Math.min(1, value / top));
   const parts = [];
   for (const share of [0, .5, 1]) {
     parts.push(draw("line", { class: "rule", x1: left, x2: width, y1: y(top * share), y2: y(top * share) }));
-    parts.push(draw("text", { x: left - 6, y: y(top * share) + 4, "text-anchor": "end", text: label(top * share) }));
+    parts.push(draw("text", { x: left - 6, y: y(top * share) + 4, "text-anchor": "end", text: share ? label(top * share) : "0" }));
   }
-  parts.push(draw("text", { x: left, y: height - 3, text: "10 min ago" }));
+  parts.push(draw("text", { x: left, y: height - 3, text: minutes + " min ago" }));
   parts.push(draw("text", { x: width, y: height - 3, "text-anchor": "end", text: "now" }));
   const runs = [[]];
   for (const [time, value] of series) {

@@ -57,7 +57,8 @@ extension AccessLogSettings: ConfigSection {
         section.value("format", &self.format, .oneOf, "How a line looks: fields in a fixed order, or one JSON object.")
         section.value(
             "path", &self.path, .fileOrStdout,
-            "The file that lines are appended to, or stdout. SIGHUP opens it again, so that it may be moved away before.")
+            "The file that lines are appended to, or stdout. SIGHUP opens it again, so that it may be moved away before."
+        )
         section.value(
             "sample_share", &self.sampleShare, .double(in: 0...1),
             "Share of the streams that end with OK and get a line, chosen at random. All others always get theirs.")
