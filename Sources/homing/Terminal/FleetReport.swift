@@ -36,7 +36,8 @@ struct FleetReport {
     /// One line of JSON: `ready`, `readiness`, `clusters` as /api/clusters, `replicas` as /api/replicas.
     var json: String {
         let inner = self.written.map { String($0.dropFirst().dropLast()) }
-        let readiness = (try? JSONEncoder().encode(self.readiness)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+        let encoded = try? JSONEncoder().encode(self.readiness)
+        let readiness = encoded.map { String(decoding: $0, as: UTF8.self) } ?? "null"
         return #"{"ready":\#(self.isReady),"readiness":\#(readiness),\#(inner.joined(separator: ","))}"#
     }
 

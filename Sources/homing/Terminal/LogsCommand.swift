@@ -33,17 +33,18 @@ struct LogsCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await SightExit.asking(self.flags) { client in
-            var last = try await self.show(try await client.get("/api/events?limit=\(self.limit)", as: EventList.self), 0)
+            let first = try await client.get("/api/events?limit=\(self.limit)", as: EventList.self)
+            var last = self.show(first, after: 0)
             while self.follow {
                 try await Task.sleep(for: .seconds(1))
                 let new = try await client.get("/api/events?limit=512&after=\(last)", as: EventList.self)
-                last = try await self.show(new, last)
+                last = self.show(new, after: last)
             }
         }
     }
 
     /// Prints events, the oldest first. Returns the id of the last one, or `last` when there is none.
-    private func show(_ list: EventList, _ last: Int) async throws -> Int {
+    private func show(_ list: EventList, after last: Int) -> Int {
         let style = TerminalStyle()
         for event in list.events.reversed() { Assembly.say(self.json ? Self.json(event) : Self.line(event, style)) }
         return list.events.first?.id ?? last
@@ -69,7 +70,8 @@ struct LogsCommand: AsyncParsableCommand {
 
     /// Without anything that a terminal would act on.
     private static func bare(_ text: String) -> String {
-        let shown = String(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0) })
+        let shown = String(
+            text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0) })
         return shown.isEmpty || shown.contains(" ") ? "\"\(shown)\"" : shown
     }
 }
