@@ -135,15 +135,12 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *target
                            nghttp2_data_source *source, void *user) {
     (void)user;
     struct call *call = source->ptr;
-    size_t written = 0;
-    while (written < room && call->left > 0) {
-        size_t rest = call->left % call->frame_length; /* of the frame that is being sent */
-        if (rest == 0) rest = call->frame_length;
-        size_t count = rest < room - written ? rest : room - written;
-        memcpy(target + written, call->frame + (call->frame_length - rest), count);
-        written += count;
-        call->left -= count;
-    }
+    /* One message to a DATA frame, as gRPC libraries send them. */
+    size_t rest = call->left % call->frame_length;
+    if (rest == 0 && call->left > 0) rest = call->frame_length;
+    size_t written = rest < room ? rest : room;
+    memcpy(target, call->frame + (call->frame_length - rest), written);
+    call->left -= written;
     if (call->left == 0 && call->later == 0) {
         nghttp2_nv trailers[] = {pair("grpc-status", "0")};
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
