@@ -2,7 +2,8 @@
  * A worker for benchmarks on libnghttp2 and epoll: answers every call with headers, one 30-byte message (or, for
  * PredictStream, as many as --messages says) and trailers, and does nothing else, so that it is never the slowest part.
  *
- *   worker [--ports N] [--messages N] [--interval-ms N]      prints `worker grpc=127.0.0.1:PORT` for every port
+ *   worker [--ports N] [--messages N] [--interval-ms N]      prints `worker grpc=127.0.0.1:PORT` for every
+ *                                                               port, then `ready`
  *
  * With an interval the messages of a stream come one by one, at that distance from when it began, and their text is
  * the time of their making: what is between it and its reading was spent on the way. One thread. A Health call gets
@@ -235,6 +236,7 @@ int main(int count, char **arguments) {
         listeners[index] = listening();
         watch_input(listeners[index], &listeners[index]);
     }
+    puts("ready");
     fflush(stdout);
     for (;;) {
         struct epoll_event events[EVENTS];
