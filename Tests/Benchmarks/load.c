@@ -3,14 +3,14 @@
  * request, connections and streams that stay open, callers that give up. It reads every message and every grpc-status.
  *
  *   load --to HOST:PORT --body FILE [--body FILE …] [--method NAME] [--connections N] [--streams N] [--messages N]
- *        --requests N [--in-flight N | --rate R | --fresh 1] [--distinct 1 [--first N]] [--abort SHARE]
+ *        --requests N [--in-flight N | --rate R | --fresh 1] [--distinct N [--first N]] [--abort SHARE]
  *   load --to HOST:PORT --body FILE --method PredictStream --paced-seconds S [--connections N] [--streams N]
  *
  * Every connection keeps `streams` requests going until `requests` are done, or as other options say: --in-flight: so
  * many in all, each on the next connection in turn; --rate: so many per second, at random times (Poisson), whatever
  * the answers do; --fresh: a new connection for each, `connections` at a time. --messages: how many an answer must
- * have. --distinct: no two prompts alike. --abort: this share of the streams is reset, or loses its connection, at its
- * first message. Paced streams begin spread over half a second and do not end; the time that each message was under
+ * have. --distinct: so many different prompts, in turn. --abort: this share of the streams is reset, or loses its
+ * connection, at its first message. Paced streams begin spread over half a second and do not end; the time that each message was under
  * way is counted, for worker.c writes the time of its making into it.
  *
  * Prints `ready` when all connections are there (and every paced stream has had a message); a line on stdin begins the
@@ -31,8 +31,11 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "latency.h"
+#include "load_options.h"
 
-enum { MOST_BODIES = 1024, MOST_BYTES = 1 << 20, PROMPT_AT = 12, DIGITS = 8, RAMP = 500000000 };
+/* Where a prompt is made different, behind the frame's and the message's heads; nanoseconds in which streams begin. */
+enum { PROMPT_AT = 12, DIGITS = 8, RAMP = 500000000 };
 
 /* One connection to the proxy, made anew in place when it is over: events may still name it. */
 struct client {
@@ -53,12 +56,6 @@ struct call {
     int is_ok, is_aborted;
 };
 
-static struct { char *bytes; size_t length; } bodies[MOST_BODIES];
-static size_t body_count;
-static struct sockaddr_in target;
-static char authority[64], path[128] = "/backend.Backend/Predict";
-static double connections = 1, streams = 1, requests, paced_seconds, in_flight, rate, fresh, expected, distinct, first;
-static double abort_share;
 static struct client *clients;
 static nghttp2_session_callbacks *callbacks;
 static int timer;
@@ -66,32 +63,11 @@ static int timer;
 static int is_measuring, is_finished;
 static uint64_t begun, done, failed, aborted, messages; /* since the measurement began */
 static uint64_t unready, unheard, owed, turn, ramped, started, next_begin;
-static uint32_t *samples; /* nanoseconds, cut at four seconds */
-static size_t sample_count, sample_room;
-
-static void sample(uint64_t nanoseconds) {
-    if (!is_measuring || is_finished) return;
-    if (sample_count == sample_room) {
-        sample_room = sample_room ? sample_room * 2 : 1 << 16;
-        if (!(samples = realloc(samples, sample_room * sizeof *samples))) fail("realloc");
-    }
-    samples[sample_count++] = nanoseconds > UINT32_MAX ? UINT32_MAX : (uint32_t)nanoseconds;
-}
-
-static int ascending(const void *left, const void *right) {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static double quantile(double share) {
-    return sample_count ? samples[(size_t)((double)(sample_count - 1) * share)] / 1e3 : 0;
-}
 
 static void finish(void) {
     if (is_finished || !is_measuring) return;
     double took = (double)(now() - started) / 1e9;
     is_finished = 1;
-    if (sample_count) qsort(samples, sample_count, sizeof *samples, ascending);
     printf("{\"requests\": %lu, \"messages\": %lu, \"failed\": %lu, \"aborted\": %lu, \"seconds\": %.6f, "
            "\"p50_us\": %.1f, \"p99_us\": %.1f}\n",
            done, messages, failed, aborted, took, quantile(0.5), quantile(0.99));
@@ -124,7 +100,7 @@ static void ask(struct client *client, uint64_t when) {
     *call = (struct call){.body = bodies[which].bytes, .length = bodies[which].length, .began = when};
     if (distinct) {
         char digits[DIGITS + 1];
-        snprintf(digits, sizeof digits, "%08x", (unsigned)(number + (uint64_t)first));
+        snprintf(digits, sizeof digits, "%08x", (unsigned)(number % (uint64_t)distinct + (uint64_t)first));
         if (!(call->body = malloc(call->length))) fail("malloc");
         memcpy(call->body, bodies[which].bytes, call->length);
         memcpy(call->body + PROMPT_AT, digits, DIGITS);
@@ -153,7 +129,7 @@ static void message_arrived(nghttp2_session *session, struct client *client, str
     int is_right = memcmp(call->message, "\0\0\0\0\x1e\x0a\x1c", REPLY_TEXT) == 0;
     if (!is_right || call->messages++ == UINT32_MAX) call->messages = UINT32_MAX;
     if (is_measuring && !is_finished) messages += 1;
-    if (paced_seconds) sample(now() - strtoull(call->message + REPLY_TEXT, NULL, 10));
+    if (paced_seconds && is_measuring && !is_finished) sample(now() - strtoull(call->message + REPLY_TEXT, NULL, 10));
     if (call->messages != 1) return;
     if (unheard > 0) unheard -= 1;
     if (abort_share > 0 && drand48() < abort_share) {
@@ -196,7 +172,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (call->is_aborted) aborted += 1;
     else if (code != NGHTTP2_NO_ERROR || !call->is_ok || call->have != 0 || !is_whole) failed += 1;
     done += 1;
-    if (!paced_seconds) sample(now() - call->began);
+    if (!paced_seconds && !is_finished) sample(now() - call->began);
     if (distinct) free(call->body);
     free(call);
     client->open -= 1;
@@ -302,43 +278,6 @@ static void get_ready(void) {
 }
 
 /* MARK: - Start */
-
-static void read_file(const char *name) {
-    FILE *file = fopen(name, "rb");
-    char *bytes = malloc(MOST_BYTES);
-    if (!file || !bytes || body_count == MOST_BODIES) fail(name);
-    bodies[body_count].bytes = bytes;
-    bodies[body_count++].length = fread(bytes, 1, MOST_BYTES, file);
-    fclose(file);
-}
-
-static int parse(int count, char **arguments) {
-    const struct { const char *name; double *value; } numbers[] = {
-        {"--connections", &connections}, {"--streams", &streams}, {"--requests", &requests}, {"--rate", &rate},
-        {"--paced-seconds", &paced_seconds}, {"--in-flight", &in_flight}, {"--fresh", &fresh}, {"--first", &first},
-        {"--messages", &expected}, {"--distinct", &distinct}, {"--abort", &abort_share}};
-    for (int index = 1; index + 1 < count; index += 2) {
-        const char *name = arguments[index], *value = arguments[index + 1];
-        size_t known = 0;
-        if (strcmp(name, "--to") == 0) {
-            char host[32];
-            int port;
-            if (strlen(value) >= sizeof authority || sscanf(value, "%31[^:]:%d", host, &port) != 2) return 0;
-            target = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-            if (inet_pton(AF_INET, host, &target.sin_addr) != 1) return 0;
-            strcpy(authority, value);
-        } else if (strcmp(name, "--method") == 0)
-            snprintf(path, sizeof path, "/backend.Backend/%s", value);
-        else if (strcmp(name, "--body") == 0)
-            read_file(value);
-        else {
-            while (known < sizeof numbers / sizeof *numbers && strcmp(numbers[known].name, name) != 0) known++;
-            if (known == sizeof numbers / sizeof *numbers) return 0;
-            *numbers[known].value = strtod(value, NULL);
-        }
-    }
-    return count % 2 == 1 && body_count > 0 && target.sin_port && (requests >= 1 || paced_seconds > 0);
-}
 
 int main(int count, char **arguments) {
     if (!parse(count, arguments)) {

@@ -1,5 +1,6 @@
 """How homing's cost per request grows: with replicas, with models, with the blocks that the index remembers, and with
-connections. Every row is a fresh homing in front of workers that answer at once. Called by scripts/bench scale.
+connections; nghttpx beside it where it has such a thing. Every row is a fresh proxy in front of workers that answer at
+once. Called by scripts/bench scale.
 
 replicas, models, connections: unary, 200 B, no two prompts alike, 128 requests at a time. index: unary, 12 KB, the
 prompts that filled the index come once more and find what they left.
@@ -17,7 +18,7 @@ import urllib.request
 
 from body import body
 from loads import WORKER, Load, outcome
-from peers import ROOT
+from peers import ROOT, STARTERS, Place
 from processes import Child, Cores
 
 SWEEPS = {
@@ -26,8 +27,10 @@ SWEEPS = {
     "index": [1_000, 10_000, 100_000, 1_000_000],
     "connections": [10, 100, 1_000, 10_000],
 }
-#: Blocks of a 12 KB prompt, of 256 bytes each; scripts/bench scale prints how many there really are.
-BLOCKS_PER_PROMPT = 48
+#: How many blocks a 12 KB prompt leaves in the index; the table says how many there are.
+BLOCKS_PER_PROMPT = 24
+#: More prompts than are ever sent.
+ALL_DIFFERENT = 10**9
 
 
 def start_worker(replicas: int, folder: pathlib.Path, cores: Cores, stack: contextlib.ExitStack) -> list[str]:
@@ -53,14 +56,18 @@ def start_homing(homing: str, clusters: list[list[str]], folder: pathlib.Path, c
 
 
 class Row:
-    """One size of one sweep: homing, its workers, and loads through it."""
+    """One size of one sweep: a proxy, its workers, and loads through it."""
 
-    def __init__(self, arguments: argparse.Namespace, folder: pathlib.Path, stack: contextlib.ExitStack, replicas=4,
-                 models=1):
+    def __init__(self, program: str, homing: str, folder: pathlib.Path, stack: contextlib.ExitStack, replicas=4, models=1):
         self.folder, self.cores = folder, Cores(1)
         addresses = start_worker(replicas * models, folder, self.cores, stack)
         clusters = [addresses[number::models] for number in range(models)]
-        self.child, self.address, self.admin = start_homing(arguments.homing, clusters, folder, self.cores)
+        self.admin = ""
+        if program == "homing":
+            self.child, self.address, self.admin = start_homing(homing, clusters, folder, self.cores)
+        else:
+            proxy = STARTERS[program](Place(addresses, folder, self.cores))
+            self.child, self.address = proxy.child, proxy.address
         stack.callback(self.child.stop)
         self.models = models
 
@@ -74,7 +81,7 @@ class Row:
 
     def cost(self, size: int, requests: int, **options) -> float:
         """CPU µs per request."""
-        told = {"distinct": 1, "requests": requests, "messages": 1} | {k.replace("_", "-"): v for k, v in options.items()}
+        told = {"distinct": ALL_DIFFERENT, "requests": requests, "messages": 1} | {k.replace("_", "-"): v for k, v in options.items()}
         with Load(self.address, self.bodies(size), told, self.folder, self.cores.load) as load:
             before = self.child.cpu()
             result = outcome(load)
@@ -83,15 +90,18 @@ class Row:
             return (self.child.cpu() - before) / result.units * 1e6
 
     def blocks(self) -> int:
+        if not self.admin:
+            return 0
         with urllib.request.urlopen(f"http://{self.admin}/metrics") as answer:
             found = re.findall(r"^homing_index_blocks\{[^}]*\} (\S+)$", answer.read().decode(), re.MULTILINE)
         return int(sum(map(float, found)))
 
 
-def measure(sweep: str, size: int, arguments: argparse.Namespace) -> dict:
-    """The median of the rounds on one homing, after a warm-up that opens what stays open."""
+def measure(program: str, sweep: str, size: int, arguments: argparse.Namespace) -> dict:
+    """The median of the rounds on one proxy, after a warm-up that opens what stays open."""
     with tempfile.TemporaryDirectory(prefix="homing-bench-") as name, contextlib.ExitStack() as stack:
-        given = (arguments, pathlib.Path(name), stack)
+        pathlib.Path(name).chmod(0o755)
+        given = (program, arguments.homing, pathlib.Path(name), stack)
         requests = max(1_000, int(20_000 * arguments.scale))
         usual = {"connections": 8, "streams": 16}
         prompt = 200
@@ -104,16 +114,12 @@ def measure(sweep: str, size: int, arguments: argparse.Namespace) -> dict:
             usual = {"connections": size, "in_flight": 128}
         else:
             row, prompt = Row(*given), 12 * 1024
-            filling = max(1, size // BLOCKS_PER_PROMPT)
-            row.cost(prompt, filling, **usual)
-            requests = min(max(filling, 200), requests) if filling > 200 else 200
-        if sweep != "index":
-            row.cost(prompt, max(requests // 4, size), first=1 << 24, **usual)
-        costs = []
-        for number in range(arguments.rounds):
             # The index is asked for what it holds; the others are asked for what nobody has seen.
-            first = 0 if sweep == "index" else (number + 2) << 24
-            costs.append(row.cost(prompt, requests, first=first, **usual))
+            usual["distinct"] = max(1, size // BLOCKS_PER_PROMPT)
+            row.cost(prompt, usual["distinct"], **usual)
+        row.cost(prompt, max(requests // 4, size if sweep == "connections" else 0), **usual)
+        costs = [row.cost(prompt, requests, first=0 if sweep == "index" else (number + 1) << 24, **usual)
+                 for number in range(arguments.rounds)]
         return {"cost_us": statistics.median(costs), "min_us": min(costs), "max_us": max(costs),
                 "blocks": row.blocks(), "memory_mb": row.child.memory() / 1e6}
 
@@ -127,16 +133,17 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of requests")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     arguments = parser.parse_args()
-    told: dict[str, dict[int, dict]] = {}
+    told: dict[str, dict[str, dict[int, dict]]] = {}
     for sweep in arguments.sweeps.split(","):
-        sizes = SWEEPS[sweep]
-        told[sweep] = {}
-        print(f"{sweep:>12}  µs/request  ÷ first  min–max          blocks     MB")
-        for size in sizes:
-            got = told[sweep][size] = measure(sweep, size, arguments)
-            growth = got["cost_us"] / told[sweep][sizes[0]]["cost_us"]
-            print(f"{size:>12,}  {got['cost_us']:10.2f}  {growth:7.2f}  {got['min_us']:.2f}–{got['max_us']:.2f}"
-                  f"  {got['blocks']:>12,}  {got['memory_mb']:5.0f}", flush=True)
+        print(f"{sweep:>12}  proxy    µs/request  ÷ first  min–max          blocks     MB")
+        for program in ["homing", "nghttpx"] if sweep in ("replicas", "connections") else ["homing"]:
+            rows = told.setdefault(sweep, {})[program] = {}
+            for size in SWEEPS[sweep]:
+                got = rows[size] = measure(program, sweep, size, arguments)
+                growth = got["cost_us"] / rows[SWEEPS[sweep][0]]["cost_us"]
+                print(f"{size:>12,}  {program:<7}  {got['cost_us']:10.2f}  {growth:7.2f}"
+                      f"  {got['min_us']:6.2f}–{got['max_us']:<6.2f}  {got['blocks']:>9,}  {got['memory_mb']:5.0f}",
+                      flush=True)
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(told, indent=2))
     return 0
