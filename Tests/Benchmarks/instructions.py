@@ -23,7 +23,11 @@ from processes import Cores
 from workloads import MESSAGES
 
 #: name: method, prompt bytes, messages of an answer, requests.
-KINDS = {"A": ("Predict", 200, 1, 1_000), "B": ("Predict", 12 * 1024, 1, 500), "C": ("PredictStream", 2_048, MESSAGES, 60)}
+KINDS = {
+    "A": ("Predict", 200, 1, 1_000),
+    "B": ("Predict", 12 * 1024, 1, 500),
+    "C": ("PredictStream", 2_048, MESSAGES, 60),
+}
 STARTERS = {"homing": start_homing, "nghttpx": start_nghttpx}
 
 

@@ -2,19 +2,11 @@
  * A load generator for what h2load cannot do: paced streams, arrivals at random times, a new connection for every
  * request, connections and streams that stay open, callers that give up. It reads every message and every grpc-status.
  *
- *   load --to HOST:PORT --body FILE [--body FILE …] [--method NAME] [--connections N] [--streams N] [--messages N]
- *        --requests N [--in-flight N | --rate R | --fresh 1] [--distinct N [--first N]] [--abort SHARE]
- *   load --to HOST:PORT --body FILE --method PredictStream --paced-seconds S [--connections N] [--streams N]
+ *   load --to HOST:PORT --body FILE [--body FILE …] [--method NAME] (--requests N | --paced-seconds S) [OPTION N …]
  *
- * Every connection keeps `streams` requests going until `requests` are done, or as other options say: --in-flight: so
- * many in all, each on the next connection in turn; --rate: so many per second, at random times (Poisson), whatever
- * the answers do; --fresh: a new connection for each, `connections` at a time. --messages: how many an answer must
- * have. --distinct: so many different prompts, in turn. --abort: this share of the streams is reset, or loses its
- * connection, at its first message. Paced streams begin spread over half a second and do not end; the time that each message was under
- * way is counted, for worker.c writes the time of its making into it.
- *
- * Prints `ready` when all connections are there (and every paced stream has had a message); a line on stdin begins the
- * measurement; its end is a line of JSON; connections stay open until stdin ends. One thread.
+ * load_options.h says what each option does. Prints `ready` when all connections are there (and every paced stream has
+ * had a message); a line on stdin begins the measurement; its end is a line of JSON; connections stay open until stdin
+ * ends. One thread.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -74,7 +66,11 @@ static void finish(void) {
     fflush(stdout);
 }
 
-static int wants_more(void) { return !paced_seconds && is_measuring && begun < (uint64_t)requests; }
+/* How many of so many requests are still to be begun. */
+static size_t due(size_t most) {
+    uint64_t left = !paced_seconds && is_measuring && begun < (uint64_t)requests ? (uint64_t)requests - begun : 0;
+    return left < most ? left : most;
+}
 
 static int is_closed_loop(void) { return !paced_seconds && !rate && !in_flight && !fresh; }
 
@@ -178,7 +174,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     client->open -= 1;
     if (fresh) client->is_over = 1;
     if (in_flight) owed += 1;
-    if (is_closed_loop() && wants_more()) ask(client, now());
+    if (is_closed_loop() && due(1)) ask(client, now());
     if (!paced_seconds && done >= (uint64_t)requests) finish();
     return 0;
 }
@@ -204,11 +200,6 @@ static void ask_and_flush(struct client *client, size_t count, uint64_t when) {
     settle(client);
 }
 
-static size_t due(size_t most) {
-    uint64_t left = wants_more() ? (uint64_t)requests - begun : 0;
-    return left < most ? left : most;
-}
-
 /* What follows from the end of a connection, if it is over: what was open on it is lost, a new one takes its place. */
 static void settle(struct client *client) {
     if (!client->is_over || client->is_gone) return;
@@ -217,10 +208,10 @@ static void settle(struct client *client) {
     owed += client->open;
     end(&client->connection);
     if (!paced_seconds && done >= (uint64_t)requests) finish();
-    client->is_gone = is_finished || (fresh && !wants_more());
+    client->is_gone = is_finished || (fresh && !due(1));
     if (client->is_gone) return;
     dial(client);
-    ask_and_flush(client, fresh || is_closed_loop() ? due(fresh ? 1 : (size_t)streams) : 0, client->dialled);
+    ask_and_flush(client, fresh || is_closed_loop() ? due((size_t)streams) : 0, client->dialled);
 }
 
 /* MARK: - Time and commands */
@@ -236,7 +227,7 @@ static void tick(void) {
     if (read(timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN) fail("timer");
     if (paced_seconds && is_measuring) return finish();
     while (next_begin <= now()) {
-        if (rate ? !wants_more() : ramped++ >= (uint64_t)(connections * streams)) return;
+        if (rate ? !due(1) : ramped++ >= (uint64_t)(connections * streams)) return;
         ask_and_flush(&clients[turn++ % (size_t)connections], 1, next_begin);
         schedule(next_begin);
     }
@@ -252,7 +243,7 @@ static void start(void) {
     else
         for (size_t index = 0; index < (size_t)connections; index++) {
             if (fresh) dial(&clients[index]);
-            ask_and_flush(&clients[index], due(fresh ? 1 : (size_t)streams), now());
+            ask_and_flush(&clients[index], due((size_t)streams), now());
         }
 }
 
@@ -320,6 +311,6 @@ int main(int count, char **arguments) {
         }
         if (is_due) tick();
         for (; in_flight && owed > 0; owed--)
-            if (wants_more()) ask_and_flush(&clients[turn++ % (size_t)connections], 1, now());
+            if (due(1)) ask_and_flush(&clients[turn++ % (size_t)connections], 1, now());
     }
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import re
+import resource
 import subprocess
 import time
 from dataclasses import dataclass
@@ -42,11 +43,13 @@ def check(address: str, folder: pathlib.Path, method: str, messages: int, tls: b
     # Frames cut the text anywhere after the first message, so it is their volume that tells how many there are.
     volume = sum(map(int, re.findall(rb"recv DATA frame <length=(\d+)", said)))
     trailers = said.rpartition(b"recv DATA frame")[2]
-    if TEXT not in said or volume != messages * REPLY or b") grpc-status: 0" not in trailers or b") :status: 200" not in said:
+    is_right = TEXT in said and volume == messages * REPLY and b") :status: 200" in said
+    if not is_right or b") grpc-status: 0" not in trailers:
         raise SystemExit(f"{address} does not answer {method} correctly:\n{said.decode(errors='replace')[-3_000:]}")
 
 
-def h2load(address: str, workload: Workload, requests: int, file: str, cores: set[int], folder: pathlib.Path) -> Outcome:
+def h2load(address: str, workload: Workload, requests: int, file: str, cores: set[int],
+           folder: pathlib.Path) -> Outcome:
     """A counted load, so many at a time."""
     log = folder / "h2load.times"
     log.unlink(missing_ok=True)
@@ -82,7 +85,6 @@ class Usage:
         self.before = self.now()
 
     def now(self) -> float:
-        import resource
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
@@ -93,8 +95,8 @@ class Usage:
 class Load(Child):
     """A load.c that is set up and waits. Its connections and streams stay open until it is stopped."""
 
-    def __init__(self, address: str, bodies: list[str], options: dict, folder: pathlib.Path, cores: set[int] | None = None,
-                 name: str = "load", limit: float = 60):
+    def __init__(self, address: str, bodies: list[str], options: dict, folder: pathlib.Path,
+                 cores: set[int] | None = None, name: str = "load", limit: float = 60):
         command = [str(LOAD), "--to", address]
         for file in bodies:
             command += ["--body", file]
@@ -140,7 +142,8 @@ def options(workload: Workload, scale: float) -> dict:
     return told
 
 
-def start_workers(count: int, options: list[str], folder: pathlib.Path, cores: set[int], stack) -> tuple[list[Child], list[str]]:
+def start_workers(count: int, options: list[str], folder: pathlib.Path, cores: set[int],
+                  stack: contextlib.ExitStack) -> tuple[list[Child], list[str]]:
     """So many worker processes with one port each; the stack stops them."""
     workers, addresses = [], []
     for number in range(count):

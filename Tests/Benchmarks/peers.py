@@ -13,6 +13,8 @@ from processes import Child, Cores, free_port
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 #: Longer than any benchmark: streams that are silent for long are what gRPC callers of models have.
 FOREVER_S = 86_400
+#: Before the names of the messages in Envoy's configuration.
+TYPES = "type.googleapis.com/envoy.extensions"
 
 
 @dataclass
@@ -160,19 +162,19 @@ def start_envoy(place: Place) -> Proxy:
     http2 = {"initial_stream_window_size": 1 << 20, "initial_connection_window_size": 16 << 20,
              "max_concurrent_streams": 10_000}
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "callers", "codec_type": "HTTP2", "http2_protocol_options": http2,
         # Its advice for streaming gRPC: no time limits on streams and routes. No tracing, so no request ids.
         "stream_idle_timeout": "0s", "request_timeout": "0s", "generate_request_id": False,
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "dynamic_stats": False}}],
+            "@type": f"{TYPES}.filters.http.router.v3.Router", "dynamic_stats": False}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
             {"match": {"prefix": "/"}, "route": {"cluster": "workers", "timeout": "0s"}}]}]},
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     if place.tls:
         chain["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "@type": f"{TYPES}.transport_sockets.tls.v3.DownstreamTlsContext",
             "common_tls_context": {"alpn_protocols": ["h2"], "tls_certificates": [
                 {"certificate_chain": {"filename": place.tls[0]}, "private_key": {"filename": place.tls[1]}}]}}}
     # Its advice for load tests: circuit breakers out of the way (1,024 requests by default).
@@ -185,7 +187,7 @@ def start_envoy(place: Place) -> Proxy:
             "circuit_breakers": {"thresholds": [limits]},
             "load_assignment": {"cluster_name": "workers", "endpoints": [{"lb_endpoints": endpoints}]},
             "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "@type": f"{TYPES}.upstreams.http.v3.HttpProtocolOptions",
                 "explicit_http_config": {"http2_protocol_options": http2}}},
         }],
     }}))

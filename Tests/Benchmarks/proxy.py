@@ -1,4 +1,4 @@
-"""What a call costs in homing and in the proxies that could stand in its place: same load, same workers, in alternation.
+"""What a call costs in homing and in the proxies that could stand in its place: same load, same workers, alternating.
 
 The figure is the CPU time of the proxy's processes per request or message (from /proc, before and after a counted
 load), as a ratio to nghttpx and to the best peer of the same round, for machines differ and drift. Called by
@@ -158,21 +158,24 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
+    names = ["homing", *arguments.peers]
     with tempfile.TemporaryDirectory(prefix="homing-bench-") as name:
         # Proxies that give up root read their files there.
         pathlib.Path(name).chmod(0o755)
         bench = Bench(arguments, pathlib.Path(name))
-        results = [bench.run(workload) for workload in arguments.chosen]
-        are_bound = bench.cores.are_bound
-    names = ["homing", *arguments.peers]
+        machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "architecture": platform.machine(),
+                   "bound": bench.cores.are_bound, "threads": arguments.threads}
+        results: list[Result] = []
+        for workload in arguments.chosen:
+            results.append(bench.run(workload))
+            # A run that is broken off leaves what it has.
+            if arguments.json:
+                told = as_json(results, names) | {"machine": machine}
+                pathlib.Path(arguments.json).write_text(json.dumps(told, indent=2))
     problems = [problem for result in results for problem in result.problems(names, arguments.rounds)]
     if problems:
         print("\n".join(problems), file=sys.stderr)
     print(table(results, names))
-    if arguments.json:
-        machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "architecture": platform.machine(),
-                   "bound": are_bound, "threads": arguments.threads}
-        pathlib.Path(arguments.json).write_text(json.dumps(as_json(results, names) | {"machine": machine}, indent=2))
     worst = max((result.ratio("homing", "nghttpx") for result in results), default=0)
     if arguments.max_ratio and worst > arguments.max_ratio:
         print(f"a ratio of {worst:.2f} is above {arguments.max_ratio}", file=sys.stderr)

@@ -7,6 +7,7 @@ from workloads import Workload
 
 #: The name of a load that goes to a worker without a proxy.
 DIRECT = "direct"
+FIGURES = ["cost", "per_second", "p50_us", "p99_us", "memory_mb", "load_busy", "workers_busy"]
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Result:
         found = []
         for name in names:
             if (count := len(self.valid(name))) < rounds // 2 + 1:
-                said = "; ".join(sorted({round.problem for round in self.rounds if round.proxy == name and round.problem}))
+                said = "; ".join(sorted({round.problem for round in self.rounds if round.proxy == name} - {""}))
                 found.append(f"{self.workload.name}: only {count} of {rounds} rounds of {name} are valid: {said}")
         return found
 
@@ -105,9 +106,7 @@ def as_json(results: list[Result], names: list[str]) -> dict:
         {
             "workload": asdict(result.workload),
             "best_peer": result.best(names),
-            "medians": {name: asdict(Round(name)) | {
-                what: result.median(name, what) for what in
-                ("cost", "per_second", "p50_us", "p99_us", "memory_mb", "load_busy", "workers_busy")} for name in names},
+            "medians": {name: {what: result.median(name, what) for what in FIGURES} for name in names},
             "ratio_to_nghttpx": {name: result.ratio(name, "nghttpx") for name in names},
             "ratio_to_best": {name: result.ratio(name, result.best(names)) for name in names},
             "rounds": [asdict(round) for round in result.rounds],

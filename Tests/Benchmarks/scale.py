@@ -58,7 +58,8 @@ def start_homing(homing: str, clusters: list[list[str]], folder: pathlib.Path, c
 class Row:
     """One size of one sweep: a proxy, its workers, and loads through it."""
 
-    def __init__(self, program: str, homing: str, folder: pathlib.Path, stack: contextlib.ExitStack, replicas=4, models=1):
+    def __init__(self, program: str, homing: str, folder: pathlib.Path, stack: contextlib.ExitStack, replicas=4,
+                 models=1):
         self.folder, self.cores = folder, Cores(1)
         addresses = start_worker(replicas * models, folder, self.cores, stack)
         clusters = [addresses[number::models] for number in range(models)]
@@ -81,7 +82,8 @@ class Row:
 
     def cost(self, size: int, requests: int, **options) -> float:
         """CPU µs per request."""
-        told = {"distinct": ALL_DIFFERENT, "requests": requests, "messages": 1} | {k.replace("_", "-"): v for k, v in options.items()}
+        told = {"distinct": ALL_DIFFERENT, "requests": requests, "messages": 1}
+        told |= {name.replace("_", "-"): value for name, value in options.items()}
         with Load(self.address, self.bodies(size), told, self.folder, self.cores.load) as load:
             before = self.child.cpu()
             result = outcome(load)

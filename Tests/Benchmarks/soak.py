@@ -52,7 +52,8 @@ def metrics(admin: str) -> dict[str, float]:
     return total
 
 
-def start_homing(homing: str, replicas: list[str], folder: pathlib.Path, cores: Cores, threads: int) -> tuple[Child, str, str]:
+def start_homing(homing: str, replicas: list[str], folder: pathlib.Path, cores: Cores,
+                 threads: int) -> tuple[Child, str, str]:
     """A file, for there is nothing to reload without one."""
     file = folder / "homing.json"
     file.write_text(json.dumps({

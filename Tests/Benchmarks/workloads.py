@@ -43,7 +43,9 @@ class Workload:
     @property
     def worker_options(self) -> list[str]:
         interval = {"paced": INTERVAL_MS, "held": NEVER_MS}.get(self.kind)
-        return ["--messages", "100000000", "--interval-ms", str(interval)] if interval else ["--messages", str(MESSAGES)]
+        if interval:
+            return ["--messages", "100000000", "--interval-ms", str(interval)]
+        return ["--messages", str(MESSAGES)]
 
 
 WORKLOADS = [
