@@ -211,7 +211,7 @@ static void settle(struct client *client) {
     client->is_gone = is_finished || (fresh && !due(1));
     if (client->is_gone) return;
     dial(client);
-    ask_and_flush(client, fresh || is_closed_loop() ? due((size_t)streams) : 0, client->dialled);
+    ask_and_flush(client, fresh || is_closed_loop() ? due(fresh ? 1 : (size_t)streams) : 0, client->dialled);
 }
 
 /* MARK: - Time and commands */
@@ -243,7 +243,7 @@ static void start(void) {
     else
         for (size_t index = 0; index < (size_t)connections; index++) {
             if (fresh) dial(&clients[index]);
-            ask_and_flush(&clients[index], due((size_t)streams), now());
+            ask_and_flush(&clients[index], due(fresh ? 1 : (size_t)streams), now());
         }
 }
 
