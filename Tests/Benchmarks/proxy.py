@@ -57,7 +57,7 @@ class Bench:
                 proxies[name] = STARTERS[name](place)
                 stack.callback(proxies[name].child.stop)
                 check_all(proxies[name].address, self.folder, workload)
-            if workload.name.startswith("D"):
+            if workload.is_about_latency:
                 proxies[DIRECT] = Proxy(DIRECT, workers[0], addresses[0])
             for proxy in proxies.values():
                 self.load(proxy, workload, str(file), self.arguments.scale / 10)

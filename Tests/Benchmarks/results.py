@@ -52,6 +52,10 @@ class Result:
         """The median ratio; 0 when there is no round for it."""
         return statistics.median(self.ratios(subject, baseline) or [0.0])
 
+    def added(self, proxy: str, what: str) -> float:
+        """A median time, without what a worker takes that is called directly, where that was measured."""
+        return self.median(proxy, what) - self.median(DIRECT, what)
+
     def best(self, names: list[str]) -> str:
         """The cheapest of the peers, in the median; homing, when there is none."""
         peers = [name for name in names if name != "homing" and self.valid(name)]
@@ -67,34 +71,38 @@ class Result:
         return found
 
 
-def cells(result: Result, name: str, best: str) -> list[str]:
-    """One row of the table."""
+def goal(result: Result, names: list[str]) -> str:
     load = result.workload
+    if load.goal:
+        return f"÷ best ≤ {load.goal:g}"
+    if load.most:
+        return f"≤ {load.most:,.0f}"
+    return f"p99 ≤ {min((result.added(name, 'p99_us') for name in names if name != 'homing'), default=0):+,.0f}"
+
+
+def cells(result: Result, name: str, names: list[str]) -> list[str]:
+    """One row of the table."""
+    load, best = result.workload, result.best(names)
     count = len(result.valid(name))
     if not count:
         return [load.name, name, "no valid round"]
     ratios = result.ratios(name, best)
     row = [load.name, name, f"{result.median(name):,.2f}", load.unit,
            f"{result.ratio(name, 'nghttpx'):.2f}", f"{result.ratio(name, best):.2f}",
-           f"{min(ratios, default=0):.2f}–{max(ratios, default=0):.2f}",
-           f"{load.goal:.2f}" if load.goal and name == "homing" and not load.name.startswith("D") else ""]
+           f"{min(ratios, default=0):.2f}–{max(ratios, default=0):.2f}", goal(result, names) if name == "homing" else ""]
     if load.kind in ("idle", "held"):
         return [*row, "", "", "", f"{result.median(name, 'memory_mb'):.0f}", "", "", str(count)]
-    # Where a caller waits for each answer, what the proxy adds counts.
-    is_added = bool(result.valid(DIRECT))
-    p50, p99 = (result.median(name, what) - (result.median(DIRECT, what) if is_added else 0)
-                for what in ("p50_us", "p99_us"))
-    sign = "+" if is_added else ""
-    return [*row, f"{result.median(name, 'per_second'):,.0f}", f"{p50:{sign},.0f}", f"{p99:{sign},.0f}",
-            f"{result.median(name, 'memory_mb'):.0f}", f"{result.median(name, 'load_busy'):.0%}",
-            f"{result.median(name, 'workers_busy'):.0%}", str(count)]
+    sign = "+" if load.is_about_latency else ""
+    return [*row, f"{result.median(name, 'per_second'):,.0f}", f"{result.added(name, 'p50_us'):{sign},.0f}",
+            f"{result.added(name, 'p99_us'):{sign},.0f}", f"{result.median(name, 'memory_mb'):.0f}",
+            f"{result.median(name, 'load_busy'):.0%}", f"{result.median(name, 'workers_busy'):.0%}", str(count)]
 
 
 def table(results: list[Result], names: list[str]) -> str:
     rows = [["load", "proxy", "cost", "", "÷ nghttpx", "÷ best", "min–max", "goal", "per s", "p50 µs", "p99 µs", "MB",
              "load", "workers", "rounds"]]
     for result in results:
-        rows += [cells(result, name, result.best(names)) for name in names]
+        rows += [cells(result, name, names) for name in names]
     rows = [row + [""] * (len(rows[0]) - len(row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
