@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from body import body
 from loads import Load, outcome, start_workers
@@ -39,13 +40,24 @@ class UnderValgrind(Place):
         return super().start(name, [*tool, *command])
 
 
-def count(program: str, kind: str, requests: int, homing: str, arguments: str) -> tuple[int, dict[str, int]]:
-    """Instructions of a whole run, in all and by function, after as many requests as were to be measured."""
+@dataclass
+class Count:
+    """What a whole run took."""
+
+    total: int
+    #: Of every function itself.
+    functions: dict[str, int]
+    #: Who called the function that was asked for, how often, the most frequent first.
+    callers: list[tuple[int, str]]
+
+
+def count(program: str, kind: str, requests: int, homing: str, arguments: argparse.Namespace) -> Count:
+    """Runs a program under callgrind for so many requests."""
     method, prompt, messages, _ = KINDS[kind]
     with tempfile.TemporaryDirectory(prefix="homing-bench-") as name, ExitStack() as stack:
         folder, cores = pathlib.Path(name), Cores(1)
         _, addresses = start_workers(2, ["--messages", str(MESSAGES)], folder, cores.workers, stack)
-        place = UnderValgrind(addresses, folder, cores, homing=homing, homing_arguments=arguments)
+        place = UnderValgrind(addresses, folder, cores, homing=homing, homing_arguments=arguments.homing_arguments)
         file = folder / "body"
         file.write_bytes(body(prompt))
         proxy = STARTERS[program](place)
@@ -55,13 +67,25 @@ def count(program: str, kind: str, requests: int, homing: str, arguments: str) -
                 if problem := outcome(load).problem:
                     raise SystemExit(f"{program}, {kind}: {problem}")
             proxy.child.stop(60)
-        return totals(folder / "counts")
+        counts = folder / "counts"
+        return Count(*totals(counts), callers(counts, arguments.callers) if arguments.callers else [])
+
+
+def annotated(file: pathlib.Path, *options: str) -> str:
+    command = ["callgrind_annotate", "--inclusive=no", "--auto=no", *options, str(file)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def callers(file: pathlib.Path, function: str) -> list[tuple[int, str]]:
+    """In a tree of callers these stand above the function, each with the number of its calls."""
+    before = annotated(file, "--threshold=100", "--tree=caller").partition(f":{function} [")[0].rpartition("\n\n")[2]
+    found = re.findall(r"< [^:\s]*:(.+?) \(([\d,]+)x\)", before)
+    return sorted(((int(times.replace(",", "")), name) for name, times in found), reverse=True)
 
 
 def totals(file: pathlib.Path) -> tuple[int, dict[str, int]]:
     """All instructions of a callgrind file, and those of every function itself."""
-    said = subprocess.run(["callgrind_annotate", "--threshold=99.9", "--inclusive=no", "--auto=no", str(file)],
-                          check=True, capture_output=True, text=True).stdout
+    said = annotated(file, "--threshold=99.9")
     total = int(re.search(r"^([\d,]+).*PROGRAM TOTALS", said, re.MULTILINE)[1].replace(",", ""))
     functions: dict[str, int] = {}
     for row in re.finditer(r"^ *([\d,]+) (?:\([ \d.]+%\))? *[^:\s]*:(.+?)(?: \[(.*)\])?$", said, re.MULTILINE):
@@ -88,6 +112,8 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(KINDS), help="which of the default %(default)s")
     parser.add_argument("--programs", default=",".join(STARTERS), help="which of the default %(default)s")
     parser.add_argument("--top", type=int, default=25, help="how many functions are listed (default 25)")
+    parser.add_argument("--callers", metavar="FUNCTION", help="also list who calls this one in homing, as "
+                        "swift_beginAccess, swift_retain or malloc")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of requests")
     parser.add_argument("--json", metavar="FILE", help="write the counts there as well")
     arguments = parser.parse_args()
@@ -102,16 +128,23 @@ def main() -> int:
             _, _, messages, usual = KINDS[kind]
             requests = max(10, int(usual * arguments.scale))
             for program in arguments.programs.split(","):
-                few, some = count(program, kind, requests, stripped, arguments.homing_arguments)
-                many, more = count(program, kind, requests * 2, stripped, arguments.homing_arguments)
+                few = count(program, kind, requests, stripped, arguments)
+                many = count(program, kind, requests * 2, stripped, arguments)
                 units = requests * messages
-                told.setdefault(kind, {})[program] = (many - few) / units
+                told.setdefault(kind, {})[program] = (many.total - few.total) / units
                 unit = "message" if messages > 1 else "request"
-                print(f"{kind} {program}: {(many - few) / units:,.0f} instructions per {unit}", flush=True)
-                growth = {name: (more[name] - some.get(name, 0)) / units for name in more}
+                print(f"{kind} {program}: {told[kind][program]:,.0f} instructions per {unit}", flush=True)
+                growth = {name: (many.functions[name] - few.functions.get(name, 0)) / units for name in many.functions}
                 top = sorted(growth, key=growth.get, reverse=True)[:arguments.top if program == "homing" else 8]
                 for name, readable in zip(top, demangled(top)):
                     print(f"  {growth[name]:10,.1f}  {readable[:150]}")
+                if many.callers and program == "homing":
+                    before = dict((name, times) for times, name in few.callers)
+                    calls = [((times - before.get(name, 0)) / units, name) for times, name in many.callers]
+                    calls = sorted(calls, reverse=True)[:arguments.top]
+                    print(f"  calls of {arguments.callers} per {unit}:")
+                    for (times, _), readable in zip(calls, demangled([name for _, name in calls])):
+                        print(f"  {times:10,.2f}  {readable[:150]}")
             if len(told[kind]) > 1:
                 print(f"{kind} homing ÷ nghttpx: {told[kind]['homing'] / told[kind]['nghttpx']:.2f}\n", flush=True)
     if arguments.json:
