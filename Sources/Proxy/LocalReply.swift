@@ -45,6 +45,10 @@ package struct LocalReply: Sendable, Equatable {
         case streamIdle = "stream_idle"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
+        /// Free failed at a replica; the text says where and why.
+        case freeFailed = "free_failed"
+        /// A health service that nobody knows was asked about.
+        case unknownService = "unknown_service"
         /// Not a gRPC request: another method than POST.
         case methodNotAllowed = "method_not_allowed"
         /// Not a gRPC request: another content type.
@@ -66,9 +70,9 @@ package struct LocalReply: Sendable, Equatable {
         switch cause {
         case .noReplica: .unavailable
         case .modelLoading, .modelNotLoaded: .failedPrecondition
-        case .unknownModel: .notFound
+        case .unknownModel, .unknownService: .notFound
         case .replicaLost, .streamIdle: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .freeFailed: .internal
         case .deadlineExceeded: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge, .headersTooLarge: .resourceExhausted
@@ -99,6 +103,8 @@ package struct LocalReply: Sendable, Equatable {
         case .headersTooLarge: "the request's headers are larger than the limit"
         case .streamIdle: "nothing moved on the stream for longer than the limit"
         case .loadFailed: "the model could not be loaded"
+        case .freeFailed: "the model could not be freed"
+        case .unknownService: "unknown service"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
         }
@@ -110,19 +116,32 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .freeFailed, .unknownService, .missingToken,
+            .malformedToken, .wrongToken:
             200
         }
     }
 
     /// What a caller hears when a stream to a replica failed and is not sent elsewhere.
-    static func of(_ failure: UpstreamFailure, othersLive: Bool) -> LocalReply {
+    /// - Parameter lostStatus: how the cluster wants the loss of one of several replicas to look.
+    static func of(
+        _ failure: UpstreamFailure, othersLive: Bool, lostStatus: ClusterSettings.LostAnswerStatus = .aborted
+    ) -> LocalReply {
         switch failure {
-        case .connectFailed, .connectionLost, .refused:
-            othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
+        case .connectFailed, .connectionLost, .stalled, .refused:
+            othersLive ? LocalReply(.replicaLost, code: lostStatus.code) : LocalReply(.noReplica)
         case .reset(let code):
             LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
         case .notGRPC: LocalReply(.replicaNotGRPC)
+        }
+    }
+}
+
+extension ClusterSettings.LostAnswerStatus {
+    var code: GRPCStatusCode {
+        switch self {
+        case .aborted: .aborted
+        case .unavailable: .unavailable
         }
     }
 }

@@ -11,7 +11,7 @@ extension ProxyStream {
     func start() {
         switch self.handling {
         case .health: self.phase = .holding
-        case .loadModel, .free: self.phase = .holding
+        case .loadModel, .free, .grpcHealth: self.phase = .holding
         case .affinity: self.phase = .holding
         case .relay:
             if self.mustReadModel {
@@ -44,7 +44,7 @@ extension ProxyStream {
             switch self.handling {
             case .affinity, .relay: self.route(firstMessageBytes: length)
             // Answered when the caller has said everything, which is no more than this.
-            case .health, .loadModel, .free:
+            case .health, .loadModel, .free, .grpcHealth:
                 if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
                     self.reply(LocalReply(.requestTooLarge))
                 }
@@ -58,7 +58,7 @@ extension ProxyStream {
                 self.metrics.undecodedHints.add()
                 self.chooseCluster(naming: nil)
                 self.route(promptIn: nil)
-            case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
+            case .health, .loadModel, .free, .grpcHealth: self.reply(LocalReply(.requestTooLarge))
             }
         }
     }
@@ -78,7 +78,7 @@ extension ProxyStream {
     }
 
     /// Length of the first held message with its prefix, when it is whole; nil while it is not.
-    private var heldMessageLength: Int? {
+    var heldMessageLength: Int? {
         self.leg.withUnframedBody { held in
             guard let prefix = try? GRPCFramePrefix(held) else { return nil }
             let length = GRPCFramePrefix.byteCount + Int(prefix.length)
@@ -104,17 +104,18 @@ extension ProxyStream {
         case .health: self.answerHealth()
         case .loadModel: self.answerLoadModel()
         case .free: self.answerFree()
+        case .grpcHealth(let method): self.answerGRPCHealth(method)
         case .affinity, .relay:
             self.reply(LocalReply(.truncatedRequest))
         }
     }
 
     /// Calls `body` with the held message, without its prefix.
-    private func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
+    func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
         self.leg.withUnframedBody { body($0.extracting(GRPCFramePrefix.byteCount..<length)) }
     }
 
-    private var heldMessageIsCompressed: Bool {
+    var heldMessageIsCompressed: Bool {
         self.leg.withUnframedBody { $0.byteCount > 0 && $0.byte(at: 0) == 1 }
     }
 
@@ -166,7 +167,7 @@ extension ProxyStream {
     }
 
     /// Whether the call has one answer, at its end.
-    private var answersOnce: Bool { self.method != .predictStream }
+    var answersOnce: Bool { self.method != .predictStream }
 
     private func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
@@ -213,6 +214,7 @@ extension ProxyStream {
         self.replica = replica
         self.decision = decision
         self.leg.lease = decision.lease
+        self.leg.expectedNs = self.expectation(decision)
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
@@ -234,12 +236,12 @@ extension ProxyStream {
         case .answered, .cancelled:
             if let cause = self.retryWhenEnded, self.isAttached {
                 self.retryWhenEnded = nil
-                if !self.pickAgain(cause) { self.relayKeptAnswer() }
+                if !self.isWorthRetrying(cause) || !self.pickAgain(cause) { self.couldNotRetry(cause) }
             }
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
-        if !self.requestHasEnded { self.dropUnsentRequest() }
+        if !self.requestHasEnded, !self.isAwaitingModel { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -247,15 +249,17 @@ extension ProxyStream {
         switch self.phase {
         case .routed:
             if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
-            self.reply(LocalReply.of(failure, othersLive: self.othersLive))
-        case .answering: self.endBroken(LocalReply.of(failure, othersLive: self.othersLive))
+            self.reply(self.reply(to: failure))
+        case .answering: self.endBroken(self.reply(to: failure))
         case .begun, .holding, .replied, .ended: ()
         }
     }
 
-    private var othersLive: Bool {
-        guard let cluster = self.cluster else { return false }
-        return self.runtime.directory.clusters[cluster].isUsable
+    private func reply(to failure: UpstreamFailure) -> LocalReply {
+        guard let position = self.cluster else { return LocalReply(.noReplica) }
+        let cluster = self.runtime.directory.clusters[position]
+        return LocalReply.of(
+            failure, othersLive: cluster.isUsable, lostStatus: cluster.settings.lostAnswerStatus)
     }
 
     /// Nothing of the answer has been relayed, the whole request is still here, and sending it again does no harm.
@@ -266,7 +270,8 @@ extension ProxyStream {
     }
 
     /// Sends the same request to a replica that was not tried yet. False when there is none.
-    func pickAgain(_ cause: RetryCause) -> Bool {
+    /// - Parameter sameReplica: the one that failed, and others that were tried, are as good.
+    func pickAgain(_ cause: RetryCause, sameReplica: Bool = false) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         guard cluster.mayRetry() else { return false }
@@ -276,7 +281,7 @@ extension ProxyStream {
         let chain = self.chainOfKeptPrompt(in: position)
         guard
             let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
+                chain, excluding: sameReplica ? [] : self.tried, answersOnce: self.answersOnce, at: Loop.now)
         else {
             self.tried.removeLast()
             return false
@@ -287,6 +292,7 @@ extension ProxyStream {
         self.decision = decision
         self.leg.forgetReceived()
         self.leg.lease = decision.lease
+        self.leg.expectedNs = self.expectation(decision)
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
     }
@@ -311,7 +317,7 @@ extension UpstreamFailure {
     fileprivate var isBeforeProcessing: Bool {
         switch self {
         case .connectFailed, .refused: true
-        case .connectionLost, .reset, .notGRPC: false
+        case .connectionLost, .stalled, .reset, .notGRPC: false
         }
     }
 
@@ -320,6 +326,7 @@ extension UpstreamFailure {
         case .connectFailed: .connectFailed
         case .connectionLost, .reset, .notGRPC: .connectionLost
         case .refused: .refused
+        case .stalled: .stalled
         }
     }
 }

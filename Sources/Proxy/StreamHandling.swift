@@ -7,6 +7,8 @@ enum StreamHandling: Sendable, Equatable {
     /// Sent to every replica, once each, and remembered.
     case loadModel
     case free
+    /// `grpc.health.v1`, about the proxy itself.
+    case grpcHealth(GRPCHealthMethod)
     /// Its first message is read for the prompt, and goes where its prefix is.
     case affinity
     /// Goes to the least loaded replica. `mayRepeat`: harmless when a lost replica had begun with it.
@@ -41,7 +43,7 @@ enum StreamHandling: Sendable, Equatable {
         switch self {
         case .affinity: true
         case .relay(let mayRepeat): mayRepeat
-        case .health, .loadModel, .free: false
+        case .health, .loadModel, .free, .grpcHealth: false
         }
     }
 }

@@ -3,5 +3,6 @@ enum BackendPath {
     static let health = "/backend.Backend/Health"
     static let loadModel = "/backend.Backend/LoadModel"
     static let free = "/backend.Backend/Free"
+    static let grpcHealthCheck = "/grpc.health.v1.Health/Check"
     static let tokenizeString = "/backend.Backend/TokenizeString"
 }

@@ -28,7 +28,12 @@ enum Assembly {
             defer { firstSlot += section.replicas.count }
             return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
         }
-        let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
+        let models = clusters.map { cluster in
+            let path = cluster.settings.model.stateFile
+            return ModelLifecycle(
+                cluster: cluster, loops: upstreamLoops,
+                memory: path.isEmpty ? nil : ModelStateFile(path: path, log: log))
+        }
         let directory = ClusterDirectory(clusters: clusters)
         let runtime = ProxyRuntime(
             settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,

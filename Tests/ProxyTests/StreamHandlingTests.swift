@@ -12,6 +12,7 @@ struct StreamHandlingTests {
                 case .health: "health"
                 case .loadModel: "load"
                 case .free: "free"
+                case .grpcHealth: "grpc health"
                 case .affinity: "affinity"
                 case .relay(let mayRepeat): mayRepeat ? "repeat" : "once"
                 }
