@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Transport
 import Upstream
 
 /// The options of a cluster's last LoadModel in a small file, written whole or not at all, readable by its owner only.
@@ -32,38 +33,15 @@ struct ModelStateFile: ModelMemory {
     }
 
     func remember(_ options: [UInt8]?) {
-        let fresh = self.path + ".new"
-        do {
-            guard let options else {
-                if FileManager.default.fileExists(atPath: self.path) {
-                    try FileManager.default.removeItem(atPath: self.path)
-                }
-                return
+        do throws(WholeFile.Failure) {
+            if let options {
+                try WholeFile.replace(self.path, with: Array(Self.encode(options).utf8))
+            } else {
+                try WholeFile.remove(self.path)
             }
-            try? FileManager.default.removeItem(atPath: fresh)
-            guard
-                FileManager.default.createFile(
-                    atPath: fresh, contents: nil, attributes: [.posixPermissions: 0o600])
-            else { throw CocoaError(.fileWriteUnknown) }
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: fresh))
-            try handle.write(contentsOf: Data(Self.encode(options).utf8))
-            try handle.synchronize()
-            try handle.close()
-            try self.replace(with: fresh)
         } catch {
-            try? FileManager.default.removeItem(atPath: fresh)
             self.log.warning(
                 "model options could not be remembered", metadata: ["file": "\(self.path)", "error": "\(error)"])
-        }
-    }
-
-    /// In one step, so that there is a whole file at any time.
-    private func replace(with fresh: String) throws {
-        let target = URL(fileURLWithPath: self.path)
-        if FileManager.default.fileExists(atPath: self.path) {
-            _ = try FileManager.default.replaceItemAt(target, withItemAt: URL(fileURLWithPath: fresh))
-        } else {
-            try FileManager.default.moveItem(atPath: fresh, toPath: self.path)
         }
     }
 

@@ -22,7 +22,8 @@ import Testing
                 #expect(file.recall() == options)
             }
             let folder = (file.path as NSString).deletingLastPathComponent
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["model"], "nothing else is left")
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+            #expect(left == ["model"], "nothing else is left")
             file.remember(nil)
             #expect(file.recall() == nil && !FileManager.default.fileExists(atPath: file.path))
             file.remember(nil)

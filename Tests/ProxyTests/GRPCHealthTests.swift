@@ -1,3 +1,4 @@
+import Proxy
 import Routing
 import TestSupport
 import Testing
