@@ -156,7 +156,8 @@ extension ModelLifecycle {
 
     private static let givenUp = LoadResult.failed(.cancelled, "nobody waits any more; the load goes on")
 
-    private func call(_ path: String, _ message: [UInt8], _ replica: Replica, timeoutMs: Int) async -> UnaryCall.Answer {
+    private func call(_ path: String, _ message: [UInt8], _ replica: Replica, timeoutMs: Int) async -> UnaryCall.Answer
+    {
         await UnaryCall.call(
             path, message, of: replica, in: self.cluster, on: self.loops[replica.slot % self.loops.count],
             timeoutMs: timeoutMs)

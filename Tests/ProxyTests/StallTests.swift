@@ -108,7 +108,9 @@ import Wire
     }
 
     @Test func `the status of a lost answer is the cluster's to choose`() async throws {
-        for (choice, code) in [(ClusterSettings.LostAnswerStatus.aborted, GRPCStatusCode.aborted), (.unavailable, .unavailable)] {
+        for (choice, code) in [
+            (ClusterSettings.LostAnswerStatus.aborted, GRPCStatusCode.aborted), (.unavailable, .unavailable),
+        ] {
             let bytes = GRPCFrame.framed(Array("begun".utf8))
             try await Fleet.run(
                 .closesSocket(.midStream(bytes)), .healthy,

@@ -62,7 +62,8 @@ final class WorkerStream: HTTP2Stream {
         case .echoing:
             self.consume(bytes.byteCount)
             self.send(copy)
-        case .healthy, .refusing, .refusesStream, .closesSocket, .resets, .resetsMidStream, .goAway, .mute, .trailersOnly,
+        case .healthy, .refusing, .refusesStream, .closesSocket, .resets, .resetsMidStream, .goAway, .mute,
+            .trailersOnly,
             .notLoaded, .neverAnswers, .noStatus, .earlyAnswer, .answers:
             self.consume(bytes.byteCount)
         }

@@ -194,7 +194,8 @@ import Wire
         }
     }
 
-    @Test func `remembered options are what replicas are asked about, and loaded where they are missing`() async throws {
+    @Test func `remembered options are what replicas are asked about, and loaded where they are missing`() async throws
+    {
         try await Fleet.run(.notLoaded, .healthy) { fleet in
             let memory = ScriptedMemory(Self.message("m"))
             let models = ModelLifecycle(cluster: fleet.cluster, loops: fleet.upstream, memory: memory)

@@ -83,7 +83,8 @@ package struct HealthListResponse: BackendMessage {
         self.entries = try unsafe arena.decode(message, with: grpc_health__health_list_response__unpack) { list in
             unsafe repeated(list.pointee.statuses, list.pointee.n_statuses) { entry in
                 let number = unsafe entry.value?.pointee.status ?? 0
-                return unsafe Entry(service: entry.key.bytes, status: HealthCheckResponse.Status(rawValue: number) ?? .unknown)
+                return unsafe Entry(
+                    service: entry.key.bytes, status: HealthCheckResponse.Status(rawValue: number) ?? .unknown)
             }
         }
     }
