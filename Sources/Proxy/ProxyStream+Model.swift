@@ -5,7 +5,8 @@ import Wire
 
 /// What a stream does when its replica turns out to be without its model, or with another one.
 extension ProxyStream {
-    /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
+    /// A replica without its model, or with another one, is no answer while another replica may have it, and one that does
+    /// not know a job is none while another one may.
     func triesElsewhere(after status: GRPCStatus) -> Bool {
         guard let position = self.cluster, let replica = self.replica, self.leg.canSendBodyAgain else { return false }
         let cluster = self.runtime.directory.clusters[position]
@@ -16,6 +17,8 @@ extension ProxyStream {
             self.retryWhenEnded = .notLoaded
         case .notFound where status.text.lowercased().contains("model identity mismatch"):
             self.retryWhenEnded = .otherModel
+        case .notFound where self.searchesForJob:
+            self.retryWhenEnded = .unknownJob
         default: return false
         }
         // A caller that still speaks would keep this leg open, and wait for ever.
@@ -71,17 +74,19 @@ extension ProxyStream {
 
     /// Runs `work` off the loop, and then `body` on it, unless the caller went away or the object stands for another
     /// stream. The work is cancelled when the caller goes away.
+    ///
+    /// The task does not keep the stream: it might be the last one that did, and let go of it off its loop.
     func runLater<Result: Sendable>(
         _ work: @escaping @Sendable () async -> Result, _ body: @escaping @Sendable (ProxyStream, Result) -> Void
     ) {
-        let stream = LoopBound(self, on: self.proxyLoop.loop)
+        let stream = LoopBound(Weak(self), on: self.proxyLoop.loop)
         let id = self.id
         let began = self.startNs
         self.lateWork = Task {
             let result = await work()
             stream.loop.execute {
-                let stream = stream.value
-                guard stream.isAttached, stream.id == id, stream.startNs == began else { return }
+                guard let stream = stream.value.object, stream.isAttached, stream.id == id, stream.startNs == began
+                else { return }
                 stream.lateWork = nil
                 body(stream, result)
             }

@@ -92,6 +92,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 { self.firstMessageArrived(isWhole ? bytes : nil) }
+        if self.capture != nil { self.capture?.append(bytes) }
         self.send(bytes)
     }
 
@@ -121,6 +122,7 @@ extension ProxyStream {
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
             self.leg.answerIsError = self.status?.maySpeakAgainstReplica ?? false
+            if self.capture != nil { self.useCapture() }
             self.endBody(trailers: self.leg.trailers)
         } else {
             // Against gRPC, but what the replica said is what the caller hears.

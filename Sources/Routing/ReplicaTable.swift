@@ -230,9 +230,7 @@ package struct ReplicaTable: Sendable {
         _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
-        self.pickCount += 1
-        self.members[chosen.slot]?.lastPick = self.pickCount
-        self.members[chosen.slot]?.picks += 1
+        self.countPick(slot: chosen.slot)
         if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
         let record =
             self.expected?.sent(
@@ -246,7 +244,13 @@ package struct ReplicaTable: Sendable {
             diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
     }
 
-    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
+    mutating func countPick(slot: Int) {
+        self.pickCount += 1
+        self.members[slot]?.lastPick = self.pickCount
+        self.members[slot]?.picks += 1
+    }
+
+    mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
         self.members[slot]?.inFlight += 1
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)

@@ -24,7 +24,9 @@ extension Cluster {
         case .cancelled: return nil
         case .failed(.reset), .failed(.notGRPC): event = .failure
         // One connection with many streams is one failure; `countConnectionLoss` counts it.
-        case .failed(.connectFailed), .failed(.connectionLost), .failed(.stalled), .failed(.refused): return nil
+        case .failed(.connectFailed), .failed(.connectionLost), .failed(.settingsTimeout), .failed(.stalled),
+            .failed(.refused):
+            return nil
         }
         let before = state.outliers.standing(position)
         let cause = state.outliers.record(
@@ -54,7 +56,7 @@ extension Cluster {
 
     func countConnectionLoss(_ replica: Replica, _ failure: UpstreamFailure) {
         switch failure {
-        case .connectionLost, .stalled: ()
+        case .connectionLost, .settingsTimeout, .stalled: ()
         // Whether it can be reached at all is the prober's business.
         case .connectFailed, .refused, .reset, .notGRPC: return
         }

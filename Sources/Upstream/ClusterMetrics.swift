@@ -109,4 +109,6 @@ package enum RetryCause: String, Sendable, CaseIterable {
     case notLoaded = "model_not_loaded"
     case otherModel = "model_mismatch"
     case stalled = "replica_stalled"
+    /// The replica does not know the job, and nobody remembers which one has it.
+    case unknownJob = "unknown_job"
 }

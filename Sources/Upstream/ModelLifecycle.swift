@@ -14,6 +14,8 @@ package actor ModelLifecycle {
     let loops: [LoopBound<UpstreamLoop>]
     /// Shared with the cluster's prober.
     package nonisolated let probes: ReplicaProbes
+    /// What else goes to every replica.
+    package nonisolated let fleet: FleetCalls
     private let memory: (any ModelMemory)?
     private(set) var remembered: Options?
     /// The load that is under way at a replica, by its id.
@@ -71,6 +73,7 @@ package actor ModelLifecycle {
         self.cluster = cluster
         self.loops = loops
         self.probes = ReplicaProbes(cluster: cluster, loops: loops)
+        self.fleet = FleetCalls(cluster: cluster, loops: loops)
         self.memory = memory
         guard let options = memory?.recall().flatMap({ Options($0) }) else { return }
         self.remembered = options

@@ -8,6 +8,8 @@ public enum UpstreamFailure: Error, Sendable, Equatable {
     case connectFailed(ConnectFailure)
     /// The connection went away under the stream.
     case connectionLost
+    /// The replica did not acknowledge our SETTINGS in time: nobody is at home on that connection.
+    case settingsTimeout
     /// The connection was silent for so long, with streams waiting on it, that we gave it up.
     case stalled
     /// The replica did not take the stream: REFUSED_STREAM, or a GOAWAY with a lower last stream (RFC 9113 §8.7).
@@ -22,7 +24,7 @@ extension UpstreamFailure {
     /// Whether another replica may be tried while no response byte has been relayed.
     package var mayTryElsewhere: Bool {
         switch self {
-        case .connectFailed, .connectionLost, .stalled, .refused: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused: true
         case .reset, .notGRPC: false
         }
     }
@@ -30,7 +32,7 @@ extension UpstreamFailure {
     /// Whether the connection is of no more use, and with it perhaps the replica.
     package var isOfConnection: Bool {
         switch self {
-        case .connectFailed, .connectionLost, .stalled: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled: true
         case .refused, .reset, .notGRPC: false
         }
     }
@@ -40,7 +42,8 @@ extension UpstreamFailure {
         switch self {
         case .connectFailed(.unreachable(let text)): text
         case .connectFailed(.tls(let failure)): failure.detail
-        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .stalled, .refused, .reset,
+        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .settingsTimeout, .stalled, .refused,
+            .reset,
             .notGRPC:
             nil
         }
@@ -54,6 +57,7 @@ extension UpstreamFailure {
         case .connectFailed(.unreachable): "connect_failed"
         case .connectFailed(.tls(let failure)): "tls_\(failure.kind.rawValue)"
         case .connectionLost: "connection_lost"
+        case .settingsTimeout: "settings_timeout"
         case .stalled: "stalled"
         case .refused: "stream_refused"
         case .reset: "stream_reset"
