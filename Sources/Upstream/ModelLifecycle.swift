@@ -18,6 +18,8 @@ package actor ModelLifecycle {
     package nonisolated let fleet: FleetCalls
     private let memory: (any ModelMemory)?
     private(set) var remembered: Options?
+    /// LoadModels of callers that are under way: what their waves leave for later is not to be hurried.
+    private var callersLoads = 0
     /// The load that is under way at a replica, by its id.
     var underWay: [ReplicaID: UnderWay] = [:]
     var failures: [ReplicaID: Failure] = [:]
@@ -92,6 +94,8 @@ package actor ModelLifecycle {
         guard let options = Options(message) else { return .malformed }
         let before = self.remembered
         self.remember(options)
+        self.callersLoads += 1
+        defer { self.callersLoads -= 1 }
         var results: [(Replica, LoadResult)] = []
         let waves = self.waves(of: options)
         for (number, wave) in waves.enumerated() {
@@ -140,7 +144,7 @@ package actor ModelLifecycle {
         case .unasked, .loading: return
         case .loaded(let digest):
             // A reload that this replica could not take part in.
-            guard let options = self.remembered, options.digest != digest else { return }
+            guard self.callersLoads == 0, let options = self.remembered, options.digest != digest else { return }
         case .unchecked, .restarted, .missing, .another: ()
         }
         guard let options = self.remembered else { return await self.takeBack(replica) }

@@ -31,7 +31,7 @@ import Wire
         try await Fleet.run(
             .mute, .healthy, plan: { ($0.cluster.routing.policy, $0.cluster.stall.stallAfterMs) = (.roundRobin, 100) }
         ) { fleet in
-            let call = try await fleet.caller().start("/backend.Backend/StoresSet")
+            let call = try await fleet.caller().start("/backend.Backend/ExportModel")
             await call.send(GRPCFrame.framed([]))
             await call.end()
             try await until("the stall is known") { fleet.cluster.rows()[0].availability == .stalled }
@@ -62,7 +62,7 @@ import Wire
             }
         ) { fleet in
             // Its request has not ended: it stays where it is, and says so when that is cut.
-            let call = try await fleet.caller().start("/backend.Backend/StoresSet")
+            let call = try await fleet.caller().start("/backend.Backend/ExportModel")
             await call.send(GRPCFrame.framed([]))
             await call.end()
             let result = try await call.result()
