@@ -29,8 +29,9 @@ extension Cluster {
             return nil
         }
         let before = state.outliers.standing(position)
+        let othersOut = event == .failure ? Self.othersOut(position, state) : 0
         let cause = state.outliers.record(
-            position, event, firstResponseNs: report.firstResponseNs, othersOut: self.othersOut(position, state),
+            position, event, firstResponseNs: report.firstResponseNs, othersOut: othersOut,
             random: event == .failure ? .random(in: 0...1) : 0, at: now)
         guard cause != nil || state.outliers.standing(position) != before else { return nil }
         return StandingChange(cause: cause)
@@ -66,14 +67,14 @@ extension Cluster {
     private func countFailure(_ replica: Replica) {
         let position = self.position(of: replica)
         let cause = self.state.withLock { state in
-            state.outliers.record(
-                position, .failure, othersOut: self.othersOut(position, state), random: .random(in: 0...1),
-                at: Loop.now)
+            let othersOut = Self.othersOut(position, state)
+            return state.outliers.record(
+                position, .failure, othersOut: othersOut, random: .random(in: 0...1), at: Loop.now)
         }
         if let cause { self.standingChanged(replica, StandingChange(cause: cause)) }
     }
 
-    private func othersOut(_ position: Int, _ state: State) -> Int {
+    private static func othersOut(_ position: Int, _ state: borrowing State) -> Int {
         state.entries.indices.count { $0 != position && state.entries[$0].isLost }
     }
 

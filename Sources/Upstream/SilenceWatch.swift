@@ -7,7 +7,7 @@
 ///   └───────────────────────────────┴──────────────────────┘
 /// ```
 /// A long prefill is silence as well; that is what the PING is for. It is sent once in a silence, and again after 2 s, 10 s
-/// and then 5 min at the soonest: gRPC servers cut off who sends a fourth without having been sent anything between.
+/// and then 5 min at the soonest: gRPC servers cut off who sends a fourth within 5 min without having been sent anything.
 struct SilenceWatch: Sendable {
     enum Verdict: Sendable, Equatable {
         case fine
@@ -31,7 +31,7 @@ struct SilenceWatch: Sendable {
     private var nextPingNs: UInt64 = 0
 
     /// Time from a PING to the next one in the same silence, in seconds.
-    private static let pingPauses: [UInt64] = [2, 10, 300]
+    private static let pingPauses: [UInt64] = [2, 10, 310]
 
     /// - Parameter isPingSized: as many bytes as the answer to a PING has.
     mutating func heard(isPingSized: Bool) {
