@@ -17,11 +17,7 @@ package struct DecisionCost: Encodable, Sendable {
         var settings = RoutingSettings()
         settings.policy = policy
         settings.maxIndexBlocks = blocks
-        var table = ReplicaTable(settings: settings)
-        for number in 0..<replicas {
-            let replica = table.add(name: "replica-\(number)", weight: 1)
-            table.setAvailability(replica, .available)
-        }
+        var table = Self.table(settings, replicas)
         let text = (0..<promptBytes).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         var chain = PrefixChain(settings: settings)
         var now: UInt64 = 0
@@ -51,6 +47,29 @@ package struct DecisionCost: Encodable, Sendable {
             hash_ns: hashing / .nanoseconds(1) / Double(max(1, decisions)),
             pick_ns: picking / .nanoseconds(1) / Double(max(1, decisions)),
             bytes_per_block: Double(table.indexMemoryBytes) / Double(max(1, table.indexedBlocks)))
+    }
+
+    /// A table that was asked about `prompts` different prompts, one after another.
+    package static func fill(prompts: Int, promptBytes: Int, replicas: Int) -> ReplicaTable {
+        let settings = RoutingSettings()
+        var table = Self.table(settings, replicas)
+        let text = [UInt8](repeating: 0x61, count: promptBytes)
+        var chain = PrefixChain(settings: settings)
+        var now: UInt64 = 0
+        for prompt in 0..<prompts {
+            Self.make(&chain, UInt64(prompt), text)
+            Self.serve(&table, chain, &now, pick: { $0.pickAndLease($1, at: $2) })
+        }
+        return table
+    }
+
+    private static func table(_ settings: RoutingSettings, _ replicas: Int) -> ReplicaTable {
+        var table = ReplicaTable(settings: settings)
+        for number in 0..<replicas {
+            let replica = table.add(name: "replica-\(number)", weight: 1)
+            table.setAvailability(replica, .available)
+        }
+        return table
     }
 
     private static func make(_ chain: inout PrefixChain, _ salt: UInt64, _ text: [UInt8]) {

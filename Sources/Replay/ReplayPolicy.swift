@@ -9,6 +9,8 @@ package enum ReplayPolicy: Hashable, Sendable {
     package enum Baseline: String, CaseIterable, Sendable {
         /// Knows every cache and queue exactly.
         case trueGreedy = "true_greedy"
+        /// Plans as `expected_ttft` and knows every cache and queue exactly.
+        case truePlanner = "true_planner"
         case sglang = "sglang_cache_aware"
         case dynamo = "dynamo_kv"
         case inferenceGateway = "inference_gateway"
@@ -49,6 +51,9 @@ package enum ReplayPolicy: Hashable, Sendable {
             return simulation.run(&router, progress: progress)
         case .baseline(.trueGreedy):
             var router = TrueGreedyRouter()
+            return simulation.run(&router, progress: progress)
+        case .baseline(.truePlanner):
+            var router = TruePlannerRouter(settings.expectedTTFT, replicas: fleet.replicas)
             return simulation.run(&router, progress: progress)
         case .baseline(let baseline):
             var router = BaselineRouter(baseline, replicas: fleet.replicas, seed: fleet.seed)
