@@ -173,12 +173,11 @@ package struct ExpectedTTFT: Sendable {
         record.isSilent = isSilent
         record.slot = slot
         record.promptBytes = chain.byteCount
-        record.profile = self.index.profile(chain, slot: slot)
+        (record.ticket, record.profile) = self.index.noteAndProfile(chain, slot: slot, at: now)
         record.work = Work(promptBytes: chain.byteCount, cachedBytes: Int(record.profile.heldBytes))
         record.predictedSeconds =
             self.startSeconds(slot: slot, inFlight: inFlight, at: now)
             + self.model.seconds(record.work) * self.loads[slot].speed
-        record.ticket = self.index.note(chain, slot: slot, at: now)
         record.sent = now
         record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
         self.noteCount += 1
