@@ -68,15 +68,17 @@ package struct ExpectedTTFT: Sendable {
     // MARK: - The choice
 
     /// Seconds until the replica in `slot` would start one more prompt.
+    @inline(__always)
     func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
-        let load = self.loads[slot]
         var seconds = 0.0
-        if load.first >= 0 {
-            let head = self.records[Int(load.first)]
-            let began = max(head.sent, load.lastFirstResponse)
+        let first = self.loads[slot].first
+        if first >= 0 {
+            let speed = self.loads[slot].speed
+            let work = self.records[Int(first)].work
+            let began = max(self.records[Int(first)].sent, self.loads[slot].lastFirstResponse)
             let elapsed = Double(now.nanoseconds(since: began)) * 1e-9
-            let expected = self.model.seconds(head.work) * load.speed
-            let rest = max(0, self.model.seconds(load.unstarted - head.work)) * load.speed
+            let expected = self.model.seconds(work) * speed
+            let rest = max(0, self.model.seconds(self.loads[slot].unstarted - work)) * speed
             // A prefill that takes longer than it should is not about to end.
             seconds = rest + (elapsed < expected ? expected - elapsed : (elapsed - expected) / 2)
         }
@@ -99,13 +101,14 @@ package struct ExpectedTTFT: Sendable {
         self.starts.removeAll(keepingCapacity: true)
         for position in candidates.indices {
             let candidate = candidates[position]
-            self.passSilent(slot: candidate.slot, at: now)
+            if self.loads[candidate.slot].first >= 0 { self.passSilent(slot: candidate.slot, at: now) }
             self.starts.append(self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now))
         }
         return self.cheapest(among: candidates, chain, self.held).choice
     }
 
     /// The cheapest candidate, by `self.starts` and what each holds, with its own prefill time.
+    @inline(__always)
     func cheapest(
         among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<HeldPrefix>
     ) -> (choice: Choice, seconds: Double) {
@@ -164,10 +167,11 @@ package struct ExpectedTTFT: Sendable {
 
     // MARK: - Streams
 
-    /// The prompt goes to the replica in `slot` now. Returns the position of its record.
+    /// The prompt goes to the replica in `slot` now. Returns the position of its record, and when its first response is
+    /// expected, in seconds from now.
     mutating func sent(
         _ chain: PrefixChain, slot: Int, inFlight: Int, serial: UInt64, isSilent: Bool, at now: Instant
-    ) -> Int32 {
+    ) -> (record: Int32, predictedSeconds: Double) {
         var record = StreamRecord()
         record.serial = serial
         record.isSilent = isSilent
@@ -183,7 +187,7 @@ package struct ExpectedTTFT: Sendable {
         self.noteCount += 1
         let position = self.take(record)
         self.append(position)
-        return position
+        return (position, record.predictedSeconds)
     }
 
     private mutating func take(_ record: StreamRecord) -> Int32 {
@@ -239,10 +243,6 @@ package struct ExpectedTTFT: Sendable {
             if self.records[position].slot == slot { self.free(Int32(position)) }
         }
         self.index.reset(slot: slot, capacityBytes: UInt64(self.typicalCapacityBytes))
-    }
-
-    func predictedSeconds(_ position: Int32) -> Double {
-        position >= 0 ? self.records[Int(position)].predictedSeconds : 0
     }
 
     mutating func free(_ position: Int32) {

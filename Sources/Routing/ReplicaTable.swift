@@ -180,15 +180,17 @@ package struct ReplicaTable: Sendable {
 
     private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
         self.candidates.removeAll(keepingCapacity: true)
+        // A second reference, no copy.
+        let held = hinted ? self.expected?.held : nil
         for slot in self.order {
             guard let member = self.members[slot], member.availability.standing == standing,
-                !excluding.contains(member.replica)
+                excluding.isEmpty || !excluding.contains(member.replica)
             else { continue }
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
                     weight: member.weight,
-                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
+                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }
@@ -222,16 +224,15 @@ package struct ReplicaTable: Sendable {
         self.pickCount += 1
         self.members[chosen.slot]?.lastPick = self.pickCount
         self.members[chosen.slot]?.picks += 1
-        let record =
-            self.expected?.sent(
-                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
-                isSilent: answersOnce, at: now) ?? -1
-        let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
+        let sent = self.expected?.sent(
+            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
+            at: now)
+        let ticket = sent == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
         return PickDecision(
-            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),
+            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
+            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0)
     }
 
     private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
