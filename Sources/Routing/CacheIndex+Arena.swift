@@ -1,5 +1,6 @@
 /// Blocks and their owners come and go here.
 extension CacheIndex {
+    /// A new block, which is not in the table and the list yet.
     mutating func add(_ hash: UInt64, parent: Int32, bytes: UInt32) -> Int32 {
         let block = CacheEntry(hash: hash, parent: parent, bytes: bytes)
         let entry: Int32
@@ -12,17 +13,38 @@ extension CacheIndex {
             self.entries.append(block)
         }
         if parent >= 0 { self.entries[Int(parent)].children += 1 }
-        self.table.insert(entry, in: self.entries)
         self.count += 1
         self.changes += 1
         return entry
     }
 
     mutating func remove(_ entry: Int32) {
+        self.detach(entry)
+        self.table.remove(entry, in: self.entries)
+    }
+
+    /// Removes so many blocks from the old end of the list; none when it is not positive.
+    mutating func removeOldest(_ blocks: Int) {
+        guard blocks > 0 else { return }
+        var old = self.oldest
+        for _ in 0..<blocks {
+            self.table.readAhead(self.entries[Int(old)].hash)
+            old = self.entries[Int(old)].newer
+        }
+        for _ in 0..<blocks { self.detach(self.oldest) }
+        // They are the first of the unused ones now.
+        var entry = self.firstUnused
+        for _ in 0..<blocks {
+            self.table.remove(entry, in: self.entries)
+            entry = self.entries[Int(entry)].older
+        }
+    }
+
+    /// Takes a block out of everything but the table.
+    private mutating func detach(_ entry: Int32) {
         precondition(self.entries[Int(entry)].children == 0, "only a block that nothing follows can be removed")
         self.removeOwners(of: entry)
         self.unlink(entry)
-        self.table.remove(entry, in: self.entries)
         let parent = self.entries[Int(entry)].parent
         if parent >= 0 { self.entries[Int(parent)].children -= 1 }
         self.entries[Int(entry)].children = -1

@@ -15,27 +15,39 @@ extension CacheIndex {
         let path = self.path
         Self.moveToFront(
             path.span.extracting(0..<self.pathCount), &self.entries, newest: &self.newest, oldest: &self.oldest)
-        var deepest = self.pathCount > 0 ? self.path[self.pathCount - 1].entry : CacheEntry.none
-        var reached = self.pathCount
         // A block with another parent has the same hash as the next one: nothing can be added there.
-        if reached < limit, self.table.find(chain[reached], in: self.entries.span) < 0 {
-            let period = BranchCount.period(at: now)
-            while reached < limit {
-                // The blocks above are the newest of the list already: the oldest one is not among them.
-                if self.count == self.capacity { self.remove(self.oldest) }
-                let entry = self.add(
-                    chain[reached], parent: deepest, bytes: UInt32(clamping: chain.bytes(of: reached)))
-                self.link(entry, behind: deepest)
-                if deepest >= 0 { self.entries[Int(deepest)].branches.add(in: period) }
-                reached += 1
-                deepest = entry
-            }
+        if self.pathCount < limit, self.table.find(chain[self.pathCount], in: self.entries.span) < 0 {
+            self.extendPath(chain, to: limit, at: now)
         }
+        let reached = self.pathCount
         guard reached > 0 else { return (.nothing, profile) }
+        let deepest = self.path[reached - 1].entry
         let claimed = self.touch(from: deepest, slot: slot, onlyKnown: false)
         return (
             CacheTicket(entry: deepest, claimed: claimed, hash: chain[reached - 1], slot: UInt16(slot)), profile
         )
+    }
+
+    /// Adds the blocks of `chain` behind the path. Those of the path are the newest of the list: the oldest ones, which
+    /// make room, are not among them.
+    private mutating func extendPath(_ chain: PrefixChain, to limit: Int, at now: Instant) {
+        let first = self.pathCount
+        for position in first..<limit { self.table.readAhead(chain[position]) }
+        self.removeOldest(self.count + limit - first - self.capacity)
+        let period = BranchCount.period(at: now)
+        var deepest = first > 0 ? self.path[first - 1].entry : CacheEntry.none
+        if deepest >= 0 { self.entries[Int(deepest)].branches.add(in: period) }
+        while self.pathCount < limit {
+            let position = self.pathCount
+            let entry = self.add(
+                chain[position], parent: deepest, bytes: UInt32(clamping: chain.bytes(of: position)))
+            self.link(entry, behind: deepest)
+            if position + 1 < limit { self.entries[Int(entry)].branches.add(in: period) }
+            self.path[position].entry = entry
+            self.pathCount += 1
+            deepest = entry
+        }
+        for position in first..<limit { self.table.insert(self.path[position].entry, in: self.entries) }
     }
 
     /// The replica is done with what was noted: it used all of it until now. What it forgot since stays forgotten.
