@@ -71,16 +71,14 @@ package struct ExpectedTTFT: Sendable {
     @inline(__always)
     func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
         var seconds = 0.0
-        let first = self.loads[slot].first
-        if first >= 0 {
-            let speed = self.loads[slot].speed
-            let work = self.records[Int(first)].work
-            let began = max(self.records[Int(first)].sent, self.loads[slot].lastFirstResponse)
-            let elapsed = Double(now.nanoseconds(since: began)) * 1e-9
-            let expected = self.model.seconds(work) * speed
-            let rest = max(0, self.model.seconds(self.loads[slot].unstarted - work)) * speed
-            // A prefill that takes longer than it should is not about to end.
-            seconds = rest + (elapsed < expected ? expected - elapsed : (elapsed - expected) / 2)
+        if self.loads[slot].first >= 0 {
+            let load = self.loads[slot]
+            let began = max(load.headSent.nanoseconds, load.lastFirstResponse.nanoseconds)
+            let elapsed = Double(Int64(clamping: now.nanoseconds) - Int64(clamping: began)) * 1e-9
+            // What the head has left. A prefill that takes longer than it should is not about to end.
+            let left = self.model.seconds(load.headWork) * load.speed - max(0, elapsed)
+            let rest = self.model.seconds(load.unstarted - load.headWork) * load.speed
+            seconds = max(0, rest) + max(left, left * -0.5)
         }
         let slots = self.settings.slots
         if slots > 0, inFlight >= slots {
@@ -97,13 +95,17 @@ package struct ExpectedTTFT: Sendable {
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
-        self.observeBusy(candidates, at: now)
         self.starts.removeAll(keepingCapacity: true)
+        var busy = 0
         for position in candidates.indices {
-            let candidate = candidates[position]
-            if self.loads[candidate.slot].first >= 0 { self.passSilent(slot: candidate.slot, at: now) }
-            self.starts.append(self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now))
+            let slot = candidates[position].slot
+            if self.loads[slot].first >= 0 {
+                busy += 1
+                if self.loads[slot].headIsSilent { self.passSilent(slot: slot, at: now) }
+            }
+            self.starts.append(self.startSeconds(slot: slot, inFlight: candidates[position].inFlight, at: now))
         }
+        self.observeBusy(busy, of: candidates.count, at: now)
         return self.cheapest(among: candidates, chain, self.held).choice
     }
 
@@ -154,11 +156,8 @@ package struct ExpectedTTFT: Sendable {
     }
 
     /// Follows how many of the replicas have unstarted work, with a memory of a minute.
-    private mutating func observeBusy(_ candidates: Span<Candidate>, at now: Instant) {
-        guard !candidates.isEmpty else { return }
-        var busy = 0
-        for position in candidates.indices where self.loads[candidates[position].slot].unstartedCount > 0 { busy += 1 }
-        let share = Double(busy) / Double(candidates.count)
+    private mutating func observeBusy(_ busy: Int, of candidates: Int, at now: Instant) {
+        let share = Double(busy) / Double(max(1, candidates))
         let elapsed = self.busyAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
         let weight = self.busyAt == nil ? 1 : elapsed / (elapsed + 60)
         self.busyShare += weight * (share - self.busyShare)
@@ -206,10 +205,18 @@ package struct ExpectedTTFT: Sendable {
         let last = self.loads[slot].last
         self.records[Int(position)].older = last
         self.records[Int(position)].newer = -1
-        if last >= 0 { self.records[Int(last)].newer = position } else { self.loads[slot].first = position }
+        if last >= 0 { self.records[Int(last)].newer = position } else { self.setHead(of: slot, position) }
         self.loads[slot].last = position
         self.loads[slot].unstartedCount += 1
         self.loads[slot].unstarted = self.loads[slot].unstarted + self.records[Int(position)].work
+    }
+
+    private mutating func setHead(of slot: Int, _ position: Int32) {
+        self.loads[slot].first = position
+        guard position >= 0 else { return }
+        self.loads[slot].headWork = self.records[Int(position)].work
+        self.loads[slot].headSent = self.records[Int(position)].sent
+        self.loads[slot].headIsSilent = self.records[Int(position)].isSilent
     }
 
     /// Takes a stream out of those that have not had their first response.
@@ -217,7 +224,7 @@ package struct ExpectedTTFT: Sendable {
         let (slot, older, newer) = (
             self.records[Int(position)].slot, self.records[Int(position)].older, self.records[Int(position)].newer
         )
-        if older >= 0 { self.records[Int(older)].newer = newer } else { self.loads[slot].first = newer }
+        if older >= 0 { self.records[Int(older)].newer = newer } else { self.setHead(of: slot, newer) }
         if newer >= 0 { self.records[Int(newer)].older = older } else { self.loads[slot].last = older }
         self.loads[slot].unstartedCount -= 1
         self.loads[slot].unstarted =
