@@ -6,8 +6,8 @@ package import Routing
 package struct TruePlannerRouter: Router {
     private let settings: ExpectedTTFTSettings
     private var waiting: [Waiting] = []
-    private var busyShare = 0.0
-    private var busyAt: Double?
+    private var waitingPerReplica = 0.0
+    private var waitingAt: Double?
     /// By replica, in seconds: until it would start one more prompt, the part of that which stands in its queue, and the
     /// change of the replica in which that was so.
     private var starts: [Double]
@@ -34,7 +34,7 @@ package struct TruePlannerRouter: Router {
 
     package mutating func arrive(_ request: Int, _ simulation: Simulation) -> Int? {
         self.readStarts(simulation)
-        self.observeBusy(simulation)
+        self.observeWaiting(simulation)
         var arrived = Waiting(
             request: request, own: Array(repeating: 0, count: self.starts.count),
             seen: Array(repeating: -1, count: self.starts.count))
@@ -105,8 +105,7 @@ package struct TruePlannerRouter: Router {
     }
 
     private func cheapest(_ waiting: Waiting, _ simulation: Simulation) -> Int {
-        let price =
-            self.settings.priceIdle + (self.settings.priceBusy - self.settings.priceIdle) * min(1, self.busyShare)
+        let price = self.settings.pricePerWaiting * self.waitingPerReplica
         var best = 0
         var bestCost = Double.infinity
         var smallest = Double.infinity
@@ -126,11 +125,12 @@ package struct TruePlannerRouter: Router {
         return best
     }
 
-    private mutating func observeBusy(_ simulation: Simulation) {
-        let busy = simulation.replicas.count { $0.awaitingFirstToken > 0 }
-        let elapsed = self.busyAt.map { simulation.now - $0 }
-        let weight = elapsed.map { $0 / ($0 + 60) } ?? 1
-        self.busyShare += weight * (Double(busy) / Double(simulation.replicas.count) - self.busyShare)
-        self.busyAt = simulation.now
+    private mutating func observeWaiting(_ simulation: Simulation) {
+        let waiting = simulation.replicas.reduce(self.waiting.count) { $0 + $1.awaitingFirstToken }
+        let elapsed = self.waitingAt.map { simulation.now - $0 }
+        let weight = elapsed.map { $0 / ($0 + 15) } ?? 1
+        self.waitingPerReplica +=
+            weight * (Double(waiting) / Double(simulation.replicas.count) - self.waitingPerReplica)
+        self.waitingAt = simulation.now
     }
 }

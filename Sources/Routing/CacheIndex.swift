@@ -145,7 +145,8 @@ package struct CacheIndex: Sendable {
         self.pathCount = 0
         if self.path.count < blocks {
             self.path.append(
-                contentsOf: repeatElement(PathStep(entry: CacheEntry.none, branchesPerCopy: 0), count: blocks - self.path.count))
+                contentsOf: repeatElement(
+                    PathStep(entry: CacheEntry.none, branchesPerCopy: 0), count: blocks - self.path.count))
         }
     }
 

@@ -17,9 +17,10 @@ package struct ExpectedTTFT: Sendable {
     var loads = ContiguousArray<ReplicaLoad>()
     var records = ContiguousArray<StreamRecord>()
     var firstUnusedRecord: Int32 = -1
-    /// Share of the replicas with unstarted work, averaged over a minute.
-    package internal(set) var busyShare = 0.0
-    var busyAt: Instant?
+    /// Prompts without a first response, those that are held back included, per replica, averaged over a quarter of a
+    /// minute.
+    package internal(set) var waitingPerReplica = 0.0
+    var waitingAt: Instant?
     /// Time that a stream holds its slot, averaged over the last hundred or so, in seconds; zero before the first.
     var holdSeconds = 0.0
     /// What a cache is believed to hold before anything was observed, in bytes; follows what is learned.
@@ -88,24 +89,22 @@ package struct ExpectedTTFT: Sendable {
         return seconds
     }
 
-    /// The price of work now.
-    package var price: Double {
-        self.settings.priceIdle + (self.settings.priceBusy - self.settings.priceIdle) * min(1, self.busyShare)
-    }
+    /// The price of work now: whoever is behind it waits for it too.
+    package var price: Double { self.settings.pricePerWaiting * self.waitingPerReplica }
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
         self.starts.removeAll(keepingCapacity: true)
-        var busy = 0
+        var unstarted = 0
         for position in candidates.indices {
             let slot = candidates[position].slot
             if self.loads[slot].first >= 0 {
-                busy += 1
+                unstarted += self.loads[slot].unstartedCount
                 if self.loads[slot].headIsSilent { self.passSilent(slot: slot, at: now) }
             }
             self.starts.append(self.startSeconds(slot: slot, inFlight: candidates[position].inFlight, at: now))
         }
-        self.observeBusy(busy, of: candidates.count, at: now)
+        self.observeWaiting(unstarted, candidates.count, at: now)
         return self.cheapest(among: candidates, chain, self.held).choice
     }
 
@@ -155,13 +154,13 @@ package struct ExpectedTTFT: Sendable {
         return (Choice(position: best, reason: reason, diverted: diverted), bestSeconds)
     }
 
-    /// Follows how many of the replicas have unstarted work, with a memory of a minute.
-    private mutating func observeBusy(_ busy: Int, of candidates: Int, at now: Instant) {
-        let share = Double(busy) / Double(max(1, candidates))
-        let elapsed = self.busyAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
-        let weight = self.busyAt == nil ? 1 : elapsed / (elapsed + 60)
-        self.busyShare += weight * (share - self.busyShare)
-        self.busyAt = now
+    /// Follows how many prompts wait for their first response, held back or sent, with a memory of a quarter of a minute.
+    private mutating func observeWaiting(_ unstarted: Int, _ candidates: Int, at now: Instant) {
+        let waiting = Double(unstarted + self.waiting.count) / Double(max(1, candidates))
+        let elapsed = self.waitingAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
+        let weight = self.waitingAt == nil ? 1 : elapsed / (elapsed + 15)
+        self.waitingPerReplica += weight * (waiting - self.waitingPerReplica)
+        self.waitingAt = now
     }
 
     // MARK: - Streams

@@ -214,9 +214,9 @@ package struct PrefixChain: Sendable {
     @inline(__always)
     private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         #if arch(x86_64)
-        unsafe XXH3_64bits_dispatch(bytes.baseAddress, bytes.count)
+            unsafe XXH3_64bits_dispatch(bytes.baseAddress, bytes.count)
         #else
-        unsafe XXH3_64bits(bytes.baseAddress, bytes.count)
+            unsafe XXH3_64bits(bytes.baseAddress, bytes.count)
         #endif
     }
 
