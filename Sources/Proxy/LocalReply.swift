@@ -43,8 +43,12 @@ package struct LocalReply: Sendable, Equatable {
         case headersTooLarge = "headers_too_large"
         /// Nothing moved on the stream for too long.
         case streamIdle = "stream_idle"
+        /// The first message did not come in time.
+        case firstMessageTimeout = "first_message_timeout"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
+        /// A call that goes to every replica failed on one of them; the status and the text are the replica's.
+        case fleetCallFailed = "fleet_call_failed"
         /// Not a gRPC request: another method than POST.
         case methodNotAllowed = "method_not_allowed"
         /// Not a gRPC request: another content type.
@@ -68,8 +72,9 @@ package struct LocalReply: Sendable, Equatable {
         case .modelLoading, .modelNotLoaded: .failedPrecondition
         case .unknownModel: .notFound
         case .replicaLost, .streamIdle: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
-        case .deadlineExceeded: .deadlineExceeded
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .fleetCallFailed:
+            .internal
+        case .deadlineExceeded, .firstMessageTimeout: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge, .headersTooLarge: .resourceExhausted
         case .missingToken, .malformedToken, .wrongToken: .unauthenticated
@@ -98,7 +103,9 @@ package struct LocalReply: Sendable, Equatable {
         case .wrongToken: "invalid token"
         case .headersTooLarge: "the request's headers are larger than the limit"
         case .streamIdle: "nothing moved on the stream for longer than the limit"
+        case .firstMessageTimeout: "the first message of the request did not come in time"
         case .loadFailed: "the model could not be loaded"
+        case .fleetCallFailed: "a replica failed"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
         }
@@ -110,7 +117,8 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .fleetCallFailed,
+            .missingToken, .malformedToken, .wrongToken:
             200
         }
     }
@@ -118,7 +126,7 @@ package struct LocalReply: Sendable, Equatable {
     /// What a caller hears when a stream to a replica failed and is not sent elsewhere.
     static func of(_ failure: UpstreamFailure, othersLive: Bool) -> LocalReply {
         switch failure {
-        case .connectFailed, .connectionLost, .refused:
+        case .connectFailed, .connectionLost, .settingsTimeout, .refused:
             othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
         case .reset(let code):
             LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)

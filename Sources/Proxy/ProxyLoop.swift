@@ -48,7 +48,7 @@ package final class ProxyLoop {
         DownstreamConnection(on: self, listener: listener, access: access)
     }
 
-    func opened(_ connection: DownstreamConnection) {
+    func accepted(_ connection: DownstreamConnection) {
         let hasRoom = self.makeRoomForConnection()
         self.connections[ObjectIdentifier(connection)] = connection
         self.runtime.metrics.connections.add()

@@ -91,6 +91,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 { self.firstMessageArrived(isWhole ? bytes : nil) }
+        if self.capture != nil { self.capture?.append(bytes) }
         self.send(bytes)
     }
 
@@ -119,6 +120,7 @@ extension ProxyStream {
         guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
+            if self.capture != nil { self.useCapture() }
             self.endBody(trailers: self.leg.trailers)
         } else {
             // Against gRPC, but what the replica said is what the caller hears.
@@ -129,13 +131,20 @@ extension ProxyStream {
 
     /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
     private func triesElsewhere(after status: GRPCStatus) -> Bool {
-        guard status.code == .failedPrecondition, status.text.lowercased().contains("not loaded"),
-            let position = self.cluster, let replica = self.replica
-        else { return false }
-        guard self.runtime.directory.clusters[position].foundNotLoaded(replica), self.leg.canSendBodyAgain,
-            self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
-        else { return false }
-        self.retryWhenEnded = .notLoaded
+        guard let position = self.cluster, let replica = self.replica else { return false }
+        let cluster = self.runtime.directory.clusters[position]
+        if status.code == .failedPrecondition, status.text.lowercased().contains("not loaded") {
+            guard cluster.foundNotLoaded(replica) else { return false }
+            self.retryWhenEnded = .notLoaded
+        } else if status.code == .notFound, self.searchesForJob {
+            self.retryWhenEnded = .unknownJob
+        } else {
+            return false
+        }
+        guard self.leg.canSendBodyAgain, self.tried.count < cluster.settings.connections.maxRetries else {
+            self.retryWhenEnded = nil
+            return false
+        }
         // A caller that still speaks would keep this leg open, and wait for ever.
         if !self.requestHasEnded { self.leg.cancel() }
         return true

@@ -9,25 +9,17 @@ import Wire
 extension ProxyStream {
     /// The headers are here: answer, hold, or pick at once.
     func start() {
-        switch self.handling {
-        case .health: self.phase = .holding
-        case .loadModel, .free: self.phase = .holding
-        case .affinity: self.phase = .holding
-        case .relay:
-            if self.mustReadModel {
-                self.phase = .holding
-            } else {
-                self.chooseCluster(naming: nil)
-                self.route(promptIn: nil)
-                return
-            }
+        self.resolveStores()
+        guard self.handling.isLocal || self.handling.readsMessage || self.mustReadModel else {
+            self.chooseCluster(naming: nil)
+            return self.route(promptIn: nil)
         }
+        self.phase = .holding
         if self.requestHasEnded { self.heldRequestEnded() }
     }
 
     private var mustReadModel: Bool {
-        self.method?.identityField != nil
-            && self.runtime.directory.needsModel(listenerCluster: self.connection?.listenerCluster)
+        self.method?.identityField != nil && self.runtime.directory.needsModel(listenerCluster: self.anchor)
     }
 
     // MARK: Holding
@@ -41,25 +33,19 @@ extension ProxyStream {
         self.consume(bytes.byteCount)
         guard self.phase == .holding else { return }
         if let length = self.heldMessageLength {
-            switch self.handling {
-            case .affinity, .relay: self.route(firstMessageBytes: length)
+            guard self.handling.isLocal else { return self.route(firstMessageBytes: length) }
             // Answered when the caller has said everything, which is no more than this.
-            case .health, .loadModel, .free:
-                if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
-                    self.reply(LocalReply(.requestTooLarge))
-                }
+            if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
+                self.reply(LocalReply(.requestTooLarge))
             }
         } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless
             || self.isOneHeldTooMany
         {
-            switch self.handling {
-            case .affinity, .relay:
-                // Too long to hold: no hint, never an error.
-                self.metrics.undecodedHints.add()
-                self.chooseCluster(naming: nil)
-                self.route(promptIn: nil)
-            case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
-            }
+            guard !self.handling.isLocal else { return self.reply(LocalReply(.requestTooLarge)) }
+            // Too long to hold: no hint, never an error.
+            self.metrics.undecodedHints.add()
+            self.chooseCluster(naming: nil)
+            self.route(promptIn: nil)
         }
     }
 
@@ -104,13 +90,16 @@ extension ProxyStream {
         case .health: self.answerHealth()
         case .loadModel: self.answerLoadModel()
         case .free: self.answerFree()
-        case .affinity, .relay:
+        case .status: self.answerStatus()
+        case .metrics: self.answerMetrics()
+        case .storesEverywhere: self.writeEverywhere()
+        case .affinity, .followed, .sticky, .stores, .memo, .relay:
             self.reply(LocalReply(.truncatedRequest))
         }
     }
 
     /// Calls `body` with the held message, without its prefix.
-    private func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
+    func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
         self.leg.withUnframedBody { body($0.extracting(GRPCFramePrefix.byteCount..<length)) }
     }
 
@@ -124,28 +113,38 @@ extension ProxyStream {
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
-        if self.handling == .affinity {
-            self.routeByPrompt(length)
-        } else {
-            self.routeByModel(length)
+        switch self.handling {
+        case .affinity, .followed: self.routeByPrompt(length)
+        case .sticky: self.routeByKey(length)
+        case .memo: self.routeUnlessKnown(length)
+        default: self.routeByModel(length)
         }
     }
 
     /// Reads the prompt, makes its chain, and picks. Anything odd about it means no hint.
     private func routeByPrompt(_ length: Int) {
-        let read: Void? = self.withHeldMessage(length) { message in
-            try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
-                hint.withModelIdentity { self.chooseCluster(naming: $0) }
-                guard let cluster = self.cluster else { return }
-                self.makeChain(of: hint, in: cluster)
-            }
+        if self.handling == .followed { self.bond = .followed }
+        let isRead = self.readPrompt(length) { hint in
+            hint.withModelIdentity { self.chooseCluster(naming: $0) }
+            guard let cluster = self.cluster else { return }
+            self.makeChain(of: hint, in: cluster)
         }
-        if read == nil {
+        if !isRead {
             self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
         self.route(promptIn: self.cluster)
+    }
+
+    /// Lends the prompt of the held message to `body`. False when it is none.
+    private func readPrompt(_ length: Int, _ body: (borrowing PromptHint) -> Void) -> Bool {
+        let read: Void? = self.withHeldMessage(length) { message in
+            self.method == .score
+                ? try? PromptHint.readScore(message, in: self.proxyLoop.arena, body)
+                : try? PromptHint.readPredict(message, in: self.proxyLoop.arena, body)
+        }
+        return read != nil
     }
 
     /// Fills the cluster's chain with the prompt, as the cluster's settings say.
@@ -168,7 +167,7 @@ extension ProxyStream {
     /// Whether the call has one answer, at its end.
     private var answersOnce: Bool { self.method != .predictStream }
 
-    private func routeByModel(_ length: Int) {
+    func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
         let read: Void?? = self.withHeldMessage(length) { message in
             try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { self.chooseCluster(naming: $0) }
@@ -178,13 +177,12 @@ extension ProxyStream {
     }
 
     /// Sets the cluster; leaves it nil when no cluster serves the model.
-    private func chooseCluster(naming model: RawSpan?) {
-        let listenerCluster = self.connection?.listenerCluster
+    func chooseCluster(naming model: RawSpan?) {
         guard let model else {
-            self.cluster = listenerCluster ?? 0
+            self.cluster = self.anchor ?? self.runtime.directory.defaultCluster
             return
         }
-        self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: listenerCluster)
+        self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: self.anchor)
     }
 
     // MARK: Picking
@@ -202,10 +200,7 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard
-            let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
-        else {
+        guard let (replica, decision) = self.pickReplica(in: cluster, chain) else {
             return self.reply(Self.reply(to: cluster.shortage()))
         }
         self.phase = .routed
@@ -216,6 +211,11 @@ extension ProxyStream {
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
+    }
+
+    private func pickReplica(in cluster: Cluster, _ chain: PrefixChain) -> (Replica, PickDecision)? {
+        if let bond = self.bond { return cluster.pick(bond, chain, excluding: self.tried, at: Loop.now) }
+        return cluster.pick(chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
     }
 
     private static func reply(to shortage: Cluster.Shortage) -> LocalReply {
@@ -274,10 +274,7 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard
-            let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
-        else {
+        guard let (replica, decision) = self.pickReplica(in: cluster, chain) else {
             self.tried.removeLast()
             return false
         }
@@ -294,13 +291,9 @@ extension ProxyStream {
     /// The chain of the prompt, made again from the bytes that were kept; empty for a stream without one.
     private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
         self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
-        guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
+        guard self.handling == .affinity || self.handling == .followed else { return self.proxyLoop.chains[cluster] }
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
-            _ = self.withHeldMessage(length) { message in
-                try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
-                    self.makeChain(of: hint, in: cluster)
-                }
-            }
+            _ = self.readPrompt(length) { self.makeChain(of: $0, in: cluster) }
         }
         return self.proxyLoop.chains[cluster]
     }
@@ -311,14 +304,14 @@ extension UpstreamFailure {
     fileprivate var isBeforeProcessing: Bool {
         switch self {
         case .connectFailed, .refused: true
-        case .connectionLost, .reset, .notGRPC: false
+        case .connectionLost, .settingsTimeout, .reset, .notGRPC: false
         }
     }
 
     fileprivate var retryCause: RetryCause {
         switch self {
         case .connectFailed: .connectFailed
-        case .connectionLost, .reset, .notGRPC: .connectionLost
+        case .connectionLost, .settingsTimeout, .reset, .notGRPC: .connectionLost
         case .refused: .refused
         }
     }

@@ -34,8 +34,16 @@ final class ProxyStream: HTTP2Stream {
     /// The caller has said everything it will say.
     var requestHasEnded = false
 
+    /// Position in the directory of the cluster that the listener, a header or the authority says; nil when none does.
+    var anchor: Int?
     /// Position of the cluster in the directory.
     var cluster: Int?
+    /// What says where the call belongs, if its method does.
+    var bond: Cluster.Bond?
+    /// Nobody remembers which replica has the job that the call is about: one after the other is asked.
+    var searchesForJob = false
+    /// What is kept of the answer, and why; nil for nearly every stream.
+    var capture: AnswerCapture?
     var replica: Replica?
     var decision: PickDecision?
     var tried: [ReplicaID] = []
@@ -113,6 +121,7 @@ final class ProxyStream: HTTP2Stream {
         }
         self.handling = StreamHandling(self.method)
         guard self.takeDeadline() else { return self.reply(LocalReply(.malformedTimeout)) }
+        guard self.takeAnchor() else { return self.reply(LocalReply(.unknownModel)) }
         self.start()
     }
 
@@ -272,7 +281,11 @@ final class ProxyStream: HTTP2Stream {
         self.methodPosition = nil
         self.requestIsHeadersOnly = false
         self.requestHasEnded = false
+        self.anchor = nil
         self.cluster = nil
+        self.bond = nil
+        self.capture = nil
+        self.searchesForJob = false
         self.replica = nil
         self.decision = nil
         self.retryWhenEnded = nil

@@ -221,9 +221,7 @@ package struct ReplicaTable: Sendable {
         _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
-        self.pickCount += 1
-        self.members[chosen.slot]?.lastPick = self.pickCount
-        self.members[chosen.slot]?.picks += 1
+        self.countPick(slot: chosen.slot)
         let sent = self.expected?.sent(
             chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
             at: now)
@@ -235,7 +233,13 @@ package struct ReplicaTable: Sendable {
             diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0)
     }
 
-    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
+    mutating func countPick(slot: Int) {
+        self.pickCount += 1
+        self.members[slot]?.lastPick = self.pickCount
+        self.members[slot]?.picks += 1
+    }
+
+    mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
         self.members[slot]?.inFlight += 1
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)

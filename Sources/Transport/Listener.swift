@@ -36,7 +36,7 @@ package final class Listener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let loop = group.loop(of: channel.eventLoop)
                     let handler = makeHandler(loop)
-                    let link = Link(on: loop, handler: handler)
+                    let link = Link(on: loop, handler: handler, isAccepted: true)
                     handler.own(link)
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.serverHandler()) }

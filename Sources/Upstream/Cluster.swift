@@ -3,7 +3,7 @@ package import Routing
 import Synchronization
 package import Telemetry
 package import Transport
-import Wire
+package import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -16,14 +16,19 @@ package final class Cluster: Sendable {
     package let metrics: ClusterMetrics
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
+    /// Our token for the replicas; none when `settings.auth` has none. May be exchanged.
+    package let tokens: BearerTokens
     let log: Logger
-    private let retryBudget: RetryBudget
-    private let state: Mutex<State>
+    let retryBudget: RetryBudget
+    let state: Mutex<State>
+    /// Answers of ModelMetadata.
+    package let memo = AnswerMemo()
 
     struct State: Sendable {
         var table: ReplicaTable
         /// By position in `replicas`.
         var entries: [Entry]
+        var sticky = StickyTable()
     }
 
     struct Entry: Sendable {
@@ -56,6 +61,7 @@ package final class Cluster: Sendable {
         self.settings = settings
         self.log = log
         self.tls = tls
+        self.tokens = BearerTokens([settings.auth.token].compactMap { $0 })
         self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
@@ -89,12 +95,17 @@ package final class Cluster: Sendable {
             $0.table.pickAndLease(
                 chain, excluding: excluding, answersOnce: answersOnce, at: Instant(nanoseconds: now))
         }
+        return self.counted(decision, isRetry: !excluding.isEmpty)
+    }
+
+    /// Counts a pick, or that there was nobody to pick.
+    func counted(_ decision: PickDecision?, isRetry: Bool) -> (Replica, PickDecision)? {
         guard let decision else {
             self.metrics.noReplica.add()
             return nil
         }
         self.metrics.picked(decision)
-        if excluding.isEmpty { self.retryBudget.earn() }
+        if !isRetry { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)
     }
 
@@ -142,7 +153,7 @@ package final class Cluster: Sendable {
             entry.evictions += 1
             switch failure {
             case .connectFailed(let cause): entry.health.connectFailed(refused: cause == .refused)
-            case .connectionLost: entry.health.connectionLost()
+            case .connectionLost, .settingsTimeout: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
@@ -201,6 +212,7 @@ package final class Cluster: Sendable {
     }
 
     func setModel(of replica: Replica, _ model: ReplicaModel, why: String) {
+        self.memo.forgetAll()
         self.update(replica, why: why) { $0.model = model }
     }
 
@@ -242,6 +254,26 @@ package final class Cluster: Sendable {
         self.state.withLock { $0.entries.contains { $0.health.standing == .available } }
     }
 
+    /// What Status says of the cluster as a whole.
+    var statusState: StatusResponse.State {
+        self.state.withLock { state in
+            let reachable = state.entries.filter { $0.health.standing != .unreachable }
+            guard !reachable.isEmpty else { return .error }
+            let usable = reachable.filter { $0.availability.standing != .out }
+            guard !usable.isEmpty else {
+                return reachable.contains { $0.model == .loading } ? .busy : .uninitialized
+            }
+            return usable.contains { state.table.inFlight(of: $0.replica.id) == 0 } ? .ready : .busy
+        }
+    }
+
+    /// Those that are not known to be out of reach.
+    var reachableReplicas: [Replica] {
+        self.state.withLock { state in
+            state.entries.filter { $0.health.standing != .unreachable }.map(\.replica)
+        }
+    }
+
     /// One replica as operators see it.
     package struct Row: Sendable {
         package var replica: Replica
@@ -278,7 +310,7 @@ package final class Cluster: Sendable {
 
     private func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
 
-    private func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
+    func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
 
     private func entry(of replica: Replica) -> Entry {
         self.state.withLock { $0.entries[self.position(of: replica)] }

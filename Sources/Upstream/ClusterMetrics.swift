@@ -86,4 +86,6 @@ package enum RetryCause: String, Sendable, CaseIterable {
     case connectionLost = "connection_lost"
     case refused = "stream_refused"
     case notLoaded = "model_not_loaded"
+    /// The replica does not know the job, and nobody remembers which one has it.
+    case unknownJob = "unknown_job"
 }

@@ -7,6 +7,8 @@ package struct ClusterSettings: Sendable, Equatable {
     package var name = ""
     /// Model identities whose requests this cluster serves. Empty means any.
     package var models: [String] = []
+    /// Authorities (`:authority`, with or without a port) whose requests this cluster serves.
+    package var authorities: [String] = []
     package var routing = RoutingSettings()
     package var probe = ProbeSettings()
     package var connections = PoolSettings()
@@ -14,6 +16,7 @@ package struct ClusterSettings: Sendable, Equatable {
     package var tls: TLSClientSettings?
     package var auth = UpstreamAuthSettings()
     package var model = ModelSettings()
+    package var stores = StoresSettings()
     package var replicas: [ReplicaSettings] = []
 
     package init() {}

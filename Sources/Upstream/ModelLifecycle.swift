@@ -11,6 +11,8 @@ package import Wire
 package actor ModelLifecycle {
     private let cluster: Cluster
     private let loops: [LoopBound<UpstreamLoop>]
+    /// What else goes to every replica.
+    package nonisolated let fleet: FleetCalls
     private var remembered: Options?
     /// The load that is under way at a replica, by its id.
     private var underWay: [ReplicaID: UnderWay] = [:]
@@ -42,6 +44,7 @@ package actor ModelLifecycle {
     package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>]) {
         self.cluster = cluster
         self.loops = loops
+        self.fleet = FleetCalls(cluster: cluster, loops: loops)
     }
 
     /// The answer to a downstream LoadModel.

@@ -8,10 +8,9 @@ import Wire
 package final class PooledClient: UpstreamClient {
     package let replica: Replica
     package let loop: Loop
-    private let settings: PoolSettings
+    let settings: PoolSettings
     private let tls: TLSContext?
-    /// What calls of our own send as `authorization`; nil sends none.
-    let ownAuthorization: [UInt8]?
+    private let tokens: BearerTokens
     private let factory: HTTP2SessionFactory
     /// Counts what the streams of this loop hold.
     let account: BufferAccount
@@ -27,7 +26,7 @@ package final class PooledClient: UpstreamClient {
         self.replica = replica
         self.settings = cluster.settings.connections
         self.tls = cluster.tls
-        self.ownAuthorization = cluster.settings.auth.token?.revealHeader()
+        self.tokens = cluster.tokens
         self.loop = loop
         self.factory = factory
         self.account = account
@@ -42,6 +41,8 @@ package final class PooledClient: UpstreamClient {
 
     package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
 
+    /// What calls of our own send as `authorization`; nil sends none.
+    var ownAuthorization: [UInt8]? { self.tokens.current.first?.revealHeader() }
     /// `:scheme` of requests to the replica.
     var scheme: StaticString { self.tls == nil ? "http" : "https" }
     /// `:authority` of requests of our own.

@@ -80,14 +80,16 @@ package struct Prober: Sendable {
 
 extension UnaryCall {
     /// Calls a replica from a task: hops to the loop and back.
+    /// - Parameter isCounted: whether it is a stream of the replica for routing and for LoadModel.
     package static func call(
         _ path: String, _ message: [UInt8], of replica: Replica, in cluster: Cluster,
-        on loop: LoopBound<UpstreamLoop>, timeoutMs: Int
+        on loop: LoopBound<UpstreamLoop>, timeoutMs: Int, isCounted: Bool = false
     ) async -> Answer {
         await withCheckedContinuation { continuation in
             loop.loop.execute {
                 UnaryCall.start(
-                    path, message, on: loop.value.client(of: replica, in: cluster), timeoutMs: timeoutMs
+                    path, message, on: loop.value.client(of: replica, in: cluster), timeoutMs: timeoutMs,
+                    lease: isCounted ? cluster.lease(replica) : nil
                 ) { continuation.resume(returning: $0) }
             }
         }

@@ -18,9 +18,32 @@ package final class UpstreamConnection: HTTP2Connection {
     /// The replica said GOAWAY, or we are about to: no new streams.
     package private(set) var isRetired = false
 
+    private var settingsTimer: LoopTimer?
+
     init(pool: PooledClient, on loop: Loop, factory: HTTP2SessionFactory) {
         self.pool = pool
         super.init(.client, on: loop, factory: factory)
+    }
+
+    public override func opened() {
+        let limitMs = self.pool.settings.settingsTimeoutMs
+        guard limitMs > 0 else { return }
+        let bound = LoopBound(Weak(self), on: self.loop)
+        self.settingsTimer = self.loop.schedule(after: UInt64(limitMs) * 1_000_000) {
+            bound.value.object?.settingsAreDue()
+        }
+    }
+
+    /// Our SETTINGS went out with the first bytes, and every peer that reads acknowledges them at once.
+    private func settingsAreDue() {
+        guard !self.session.settingsAreAcknowledged, !self.isClosed else { return }
+        self.failure = .settingsTimeout
+        self.isRetired = true
+        self.session.submitGoAway(.settingsTimeout)
+        self.link.closeAfterDrain()
+        // A peer that does not read does not take a goodbye either.
+        let bound = LoopBound(Weak(self), on: self.loop)
+        self.settingsTimer = self.loop.schedule(after: 1_000_000_000) { bound.value.object?.abort() }
     }
 
     /// Whether another stream finds room here.
@@ -41,6 +64,8 @@ package final class UpstreamConnection: HTTP2Connection {
     }
 
     public override func closing(_ closure: LinkClosure) {
+        self.settingsTimer?.cancel()
+        guard self.failure == nil else { return }
         switch closure {
         case .connectFailed(let failure): self.failure = .connectFailed(failure)
         case .broken: self.failure = .connectionLost

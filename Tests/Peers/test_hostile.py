@@ -122,11 +122,11 @@ def flood(peer: Peer, piece: bytes, times: int):
 
 
 def expect_end(peer: Peer):
-    """The connection ends; its GOAWAY may be lost when the peer still sends while it is closed."""
+    """The connection ends, and its GOAWAY comes although the peer still sent when it was said."""
     while not peer.is_closed:
         peer.turn(10)
     goaway = peer.goaway()
-    assert goaway is None or goaway.code == "ENHANCE_YOUR_CALM", peer.story()
+    assert goaway is not None and goaway.code == "ENHANCE_YOUR_CALM", peer.story()
 
 
 # MARK: - Floods
@@ -225,6 +225,39 @@ def test_an_hpack_bomb_is_answered_and_the_connection_kept(attacked):
                 peer.wait(lambda: peer.has_ended(stream), "the stream ends")
         peer.alive()
     assert defences(attacked, "headers_too_large") >= before + 1
+
+
+def with_value(peer: Peer, stream: int, size: int) -> bytes:
+    """A request with one header value of `size` bytes on the wire, in as many frames as it takes."""
+    block = peer.encoder.encode(USUAL) + peer.encoder.encode([("x-large", "v" * size)], huffman=False)
+    pieces = [block[start : start + 16_384] for start in range(0, len(block), 16_384)]
+    frames = []
+    for position, piece in enumerate(pieces):
+        flags = END_HEADERS if position == len(pieces) - 1 else 0
+        frames.append(frame(CONTINUATION if position else HEADERS, flags, stream, piece))
+    return b"".join(frames)
+
+
+def test_the_longest_header_value_is_answered_and_the_connection_kept(attacked):
+    before = defences(attacked, "headers_too_large")
+    with Peer(attacked.address) as peer:
+        peer.send(with_value(peer, 1, 65_536))
+        assert peer.served(1) == "8"
+        peer.alive()
+        # The dynamic table is as both sides think it is.
+        peer.call(3)
+        assert peer.served(3) == "0"
+    assert defences(attacked, "headers_too_large") == before + 1
+
+
+@pytest.mark.parametrize("size", [65_537, 200_000])
+def test_a_header_value_past_the_decoders_bound_costs_its_connection_and_says_so(attacked, size):
+    """nghttp2's HPACK decoder takes no longer string, and what it did not decode it can never find its way back from."""
+    before = attacked.homing.metrics().sum("homing_protocol_errors_total")
+    with Peer(attacked.address) as peer:
+        peer.send(with_value(peer, 1, size))
+        peer.expect_connection_error("COMPRESSION_ERROR")
+    assert attacked.homing.metrics().sum("homing_protocol_errors_total") == before + 1
 
 
 def test_malformed_requests_are_counted(attacked):

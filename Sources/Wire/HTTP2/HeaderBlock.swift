@@ -74,6 +74,14 @@ internal import CNghttp2
         return nil
     }
 
+    /// The same for any name, in lower case.
+    package func withValue<Result>(named name: [UInt8], _ body: (RawSpan) -> Result) -> Result? {
+        for field in self.fields where unsafe Self.bytes(of: field.name).elementsEqual(name) {
+            return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(Self.bytes(of: field.value))))
+        }
+        return nil
+    }
+
     /// The value of the first header of this name as text, for logs and tests; ill-formed UTF-8 is replaced.
     package func string(_ token: HeaderToken) -> String? {
         self.withValue(token) { $0.text }

@@ -99,6 +99,10 @@ extension PoolSettings: ConfigSection {
         section.value(
             "connect_timeout_ms", &self.connectTimeoutMs, .int(in: someTime), "How long a connect may take.")
         section.value(
+            "settings_timeout_ms", &self.settingsTimeoutMs, .int(in: upToADay),
+            "How long a replica may take to acknowledge our HTTP/2 settings on a new connection; then the connection is "
+                + "given up. Longer than for callers, since a worker that computes may be late. 0 means for ever.")
+        section.value(
             "max_retries", &self.maxRetries, .int(in: 0...100),
             "How many other replicas a stream may be sent to after a failure before its first response byte.")
         section.value(
@@ -127,6 +131,16 @@ extension ModelSettings: ConfigSection {
     }
 }
 
+extension StoresSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "writes", &self.writes, .oneOf,
+            "Where StoresSet and StoresDelete go: a store lives in one worker's memory. primary: to one replica, always the "
+                + "same, which answers the reads as well. all: to every replica, one write after the other; any of them "
+                + "answers reads.")
+    }
+}
+
 extension ProxySettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value(
@@ -141,11 +155,13 @@ extension ProxySettings: ConfigSection {
             "Most bytes that all streams together hold to find their prompts; past it a stream goes on without.")
         section.value(
             "max_connections", &self.maxConnections, .int(in: 1...1_000_000),
-            "Connections of callers, shared out evenly over the threads. Past it the one that has been without streams "
-                + "for longest is closed for a new one; when all are in use, the new one is.")
+            "Connections of callers, shared out evenly over the threads; those in their TLS handshake count. Past it the "
+                + "one that has been without streams for longest is closed for a new one; when all are in use, the new "
+                + "one is.")
         section.value(
             "max_header_list_bytes", &self.maxHeaderListBytes, .int(in: 4_096...1_048_576),
-            "Bytes of a request's headers, with 32 for each. A larger list is answered with RESOURCE_EXHAUSTED or 431.")
+            "Bytes of a request's headers, with 32 for each. A larger list is answered with RESOURCE_EXHAUSTED or 431; a "
+                + "single name or value above 65,536 bytes ends its connection, whatever this says.")
         section.value(
             "max_resets_per_second", &self.maxResetsPerSecond, .int(in: 1...1_000_000),
             "Streams per second that one connection may reset, ten seconds' worth at once; then it is closed.")
@@ -157,6 +173,14 @@ extension ProxySettings: ConfigSection {
             "handshake_timeout_ms", &self.handshakeTimeoutMs, .int(in: upToADay),
             "How long a caller may take to begin to speak HTTP/2, and for a frame or a header list that it has begun. 0 "
                 + "means for ever.")
+        section.value(
+            "settings_timeout_ms", &self.settingsTimeoutMs, .int(in: upToADay),
+            "How long a caller may take to acknowledge our HTTP/2 settings; then its connection is ended with "
+                + "SETTINGS_TIMEOUT. 0 means for ever.")
+        section.value(
+            "first_message_timeout_ms", &self.firstMessageTimeoutMs, .int(in: upToADay),
+            "How long a stream may take for its first message while it is waited for to find its prompt; then it is "
+                + "answered with DEADLINE_EXCEEDED. Streams with a deadline are left to it. 0 means for ever.")
         section.value(
             "idle_timeout_ms", &self.idleTimeoutMs, .int(in: upToADay),
             "How long a connection of a caller may be without streams. 0 means for ever.")
@@ -170,6 +194,10 @@ extension ProxySettings: ConfigSection {
         section.value(
             "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
             "How long open streams may go on after SIGTERM.")
+        section.value(
+            "model_metadata_key", &self.modelMetadataKey, .string(atMost: 128, emptyAllowed: true),
+            "Request metadata whose value says which model is meant, before the ModelIdentity that some requests carry. "
+                + "Empty means none.")
         section.value(
             "explain", &self.explain, .oneOf,
             "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of "

@@ -12,7 +12,9 @@ extension ServeSettings {
         checks.listenAddresses(of: self)
         checks.listenersNameClusters(of: self)
         checks.clusterNames(of: self)
+        checks.defaultCluster(of: self)
         checks.models(of: self)
+        checks.authorities(of: self)
         for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.security(of: cluster, "clusters[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
@@ -56,8 +58,32 @@ extension ServeSettings {
             let names = settings.clusters.map(\.name)
             for (index, listener) in settings.listeners.enumerated() {
                 guard let name = listener.cluster, !names.contains(name) else { continue }
-                let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
-                self.report("listeners[\(index)].cluster", "there is no cluster \(quoted(name))\(hint)")
+                self.unknownCluster(name, among: names, "listeners[\(index)].cluster")
+            }
+        }
+
+        mutating func defaultCluster(of settings: ServeSettings) {
+            let names = settings.clusters.map(\.name)
+            guard let name = settings.defaultCluster, !names.contains(name) else { return }
+            self.unknownCluster(name, among: names, "default_cluster")
+        }
+
+        private mutating func unknownCluster(_ name: String, among names: [String], _ path: String) {
+            let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
+            self.report(path, "there is no cluster \(quoted(name))\(hint)")
+        }
+
+        mutating func authorities(of settings: ServeSettings) {
+            var taken: [String: String] = [:]
+            for (index, cluster) in settings.clusters.enumerated() {
+                for (position, authority) in cluster.authorities.enumerated() {
+                    let path = "clusters[\(index)].authorities[\(position)]"
+                    if let first = taken[authority.lowercased()] {
+                        self.report(path, "\(quoted(authority)) is served by \(first) already")
+                    } else {
+                        taken[authority.lowercased()] = path
+                    }
+                }
             }
         }
 
@@ -86,7 +112,8 @@ extension ServeSettings {
                     }
                 }
                 // A listener that names its cluster needs no model to find it.
-                let isNamed = settings.listeners.contains { $0.cluster == cluster.name }
+                let isNamed =
+                    settings.listeners.contains { $0.cluster == cluster.name } || !cluster.authorities.isEmpty
                 guard cluster.models.isEmpty, !isNamed else { continue }
                 if let first = servesAny {
                     self.report(

@@ -229,6 +229,49 @@ import Wire
         #expect(taken.closure == .completed && pair.client.session.isOver && pair.server.session.isOver)
     }
 
+    @Test func `a session knows whether its settings were acknowledged`() {
+        let pair = SessionPair()
+        let fromClient = pair.output(of: pair.client)
+        pair.feed(fromClient, to: pair.server)
+        #expect(!pair.server.session.settingsAreAcknowledged && !pair.client.session.settingsAreAcknowledged)
+        pair.feed(pair.output(of: pair.server), to: pair.client)
+        #expect(pair.client.session.settingsAreAcknowledged && !pair.server.session.settingsAreAcknowledged)
+        pair.exchange()
+        #expect(pair.server.session.settingsAreAcknowledged)
+    }
+
+    @Test(arguments: [(growth: UInt32(1), fails: true), (growth: 0, fails: false)])
+    func `an initial window that takes an open stream past the largest window ends the connection`(
+        growth: UInt32, fails: Bool
+    ) {
+        let pair = SessionPair()
+        pair.exchange()
+        // The stream's window is the largest one; another stream's is not.
+        let streams = [pair.request(), pair.request()]
+        pair.exchange()
+        let initial = UInt32(HTTP2Settings().streamWindowBytes)
+        let increment = UInt32(Int32.max) - initial
+        pair.feed(Self.frame(type: 8, stream: 1, words: [increment]), to: pair.client)
+        let entry: [UInt8] = [0, 4] + Self.bytes(initial + growth)
+        pair.feed([0, 0, 6, 4, 0, 0, 0, 0, 0] + entry, to: pair.client)
+        let goAway: [UInt8] = [0, 0, 8, 7, 0, 0, 0, 0, 0] + Self.bytes(0) + Self.bytes(3)
+        let output = pair.output(of: pair.client)
+        #expect((output.suffix(goAway.count) == goAway[...]) == fails)
+        #expect(pair.client.session.isOver == fails)
+        pair.client.session.connectionLost()
+        pair.server.session.connectionLost()
+        #expect(streams.allSatisfy { $0.closure != nil })
+    }
+
+    private static func bytes(_ word: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+    }
+
+    private static func frame(type: UInt8, stream: UInt32, words: [UInt32]) -> [UInt8] {
+        let payload = words.flatMap(self.bytes)
+        return [0, 0, UInt8(payload.count), type, 0] + self.bytes(stream) + payload
+    }
+
     @Test func `a lost connection closes every stream once, and nothing is sent afterwards`() {
         let pair = SessionPair()
         let requests = (0..<10).map { _ in pair.request() }
