@@ -64,7 +64,9 @@ struct GoalsReport {
             goals += [
                 Goal("… at 70 %: localai ÷ ours, mean", pair[0].meanTTFT / pair[1].meanTTFT, atLeast: 2.8),
                 Goal("… at 70 %: localai ÷ ours, p99", pair[0].p99 / pair[1].p99, atLeast: 1.7),
-                Goal("… at 70 %: prefix_cache, whole prompts ÷ ours, mean", pair[2].meanTTFT / pair[1].meanTTFT, atLeast: 2.8),
+                Goal(
+                    "… at 70 %: prefix_cache, whole prompts ÷ ours, mean", pair[2].meanTTFT / pair[1].meanTTFT,
+                    atLeast: 2.8),
                 Goal("… at 70 %: prefix_cache, whole prompts ÷ ours, p99", pair[2].p99 / pair[1].p99, atLeast: 1.7),
             ]
         } else if trace.name.contains("synthetic") {
