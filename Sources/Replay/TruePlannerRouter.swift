@@ -105,7 +105,7 @@ package struct TruePlannerRouter: Router {
     }
 
     private func cheapest(_ waiting: Waiting, _ simulation: Simulation) -> Int {
-        let price = self.settings.pricePerWaiting * self.waitingPerReplica
+        let price = self.settings.priceIdle + self.settings.pricePerWaiting * self.waitingPerReplica
         var best = 0
         var bestCost = Double.infinity
         var smallest = Double.infinity

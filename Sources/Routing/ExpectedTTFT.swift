@@ -90,7 +90,9 @@ package struct ExpectedTTFT: Sendable {
     }
 
     /// The price of work now: whoever is behind it waits for it too.
-    package var price: Double { self.settings.pricePerWaiting * self.waitingPerReplica }
+    package var price: Double {
+        self.settings.priceIdle + self.settings.pricePerWaiting * self.waitingPerReplica
+    }
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
