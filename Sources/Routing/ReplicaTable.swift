@@ -191,15 +191,17 @@ package struct ReplicaTable: Sendable {
 
     private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
         self.candidates.removeAll(keepingCapacity: true)
+        // A second reference, no copy.
+        let held = hinted ? self.expected?.held : nil
         for slot in self.order {
             guard let member = self.members[slot], member.availability.standing == standing,
-                !excluding.contains(member.replica)
+                excluding.isEmpty || !excluding.contains(member.replica)
             else { continue }
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
                     weight: member.weight,
-                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
+                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }
@@ -232,16 +234,15 @@ package struct ReplicaTable: Sendable {
         let chosen = self.candidates[choice.position]
         self.countPick(slot: chosen.slot)
         if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
-        let record =
-            self.expected?.sent(
-                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
-                isSilent: answersOnce, at: now) ?? -1
-        let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
+        let sent = self.expected?.sent(
+            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
+            at: now)
+        let ticket = sent == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
         return PickDecision(
-            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),
+            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
+            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0)
     }
 
     mutating func countPick(slot: Int) {

@@ -6,7 +6,6 @@ struct Homing: AsyncParsableCommand {
         abstract: "A gRPC proxy for model workers that sends a prompt to the replica that remembers it.",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, Decide.self,
-            DecisionCostCommand.self,
             CheckConfig.self,
         ])
 }
