@@ -40,7 +40,7 @@ extension ProxyStream {
 
     func answerStarted(ended: Bool) {
         // A leg that was cancelled may go on until its RST_STREAM has been sent; nobody listens any more.
-        guard self.isAttached, self.phase == .routed else { return }
+        guard self.isAttached, self.phase == .routed, self.retryWhenEnded == nil else { return }
         let status = ended ? GRPCStatus(self.leg.headers) : nil
         if let status, self.triesElsewhere(after: status) { return }
         self.beginAnswer(ended: ended, status: status)
@@ -55,6 +55,7 @@ extension ProxyStream {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
         self.firstResponseNs = Loop.now
+        self.tellHealth(of: status)
         if let cluster = self.cluster {
             self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
                 .record(Int(self.firstResponseNs - self.startNs))
@@ -120,6 +121,7 @@ extension ProxyStream {
         guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
+            self.leg.answerIsError = self.status?.maySpeakAgainstReplica ?? false
             if self.capture != nil { self.useCapture() }
             self.endBody(trailers: self.leg.trailers)
         } else {
@@ -127,27 +129,6 @@ extension ProxyStream {
             self.status = self.status ?? .unknown
             self.endBody()
         }
-    }
-
-    /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
-    private func triesElsewhere(after status: GRPCStatus) -> Bool {
-        guard let position = self.cluster, let replica = self.replica else { return false }
-        let cluster = self.runtime.directory.clusters[position]
-        if status.code == .failedPrecondition, status.text.lowercased().contains("not loaded") {
-            guard cluster.foundNotLoaded(replica) else { return false }
-            self.retryWhenEnded = .notLoaded
-        } else if status.code == .notFound, self.searchesForJob {
-            self.retryWhenEnded = .unknownJob
-        } else {
-            return false
-        }
-        guard self.leg.canSendBodyAgain, self.tried.count < cluster.settings.connections.maxRetries else {
-            self.retryWhenEnded = nil
-            return false
-        }
-        // A caller that still speaks would keep this leg open, and wait for ever.
-        if !self.requestHasEnded { self.leg.cancel() }
-        return true
     }
 
     // MARK: The proxy's own words
@@ -201,7 +182,7 @@ extension ProxyStream {
         ])
     }
 
-    private func forgetHeldRequest() {
+    func forgetHeldRequest() {
         self.stopHolding()
         self.dropUnsentRequest()
     }

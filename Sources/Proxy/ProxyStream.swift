@@ -50,6 +50,11 @@ final class ProxyStream: HTTP2Stream {
     var wantsExplanation = false
     /// The answer is not relayed: when the leg has ended, another replica is tried.
     var retryWhenEnded: RetryCause?
+    /// The only replica gets its model back, which this waits for; once.
+    var isAwaitingModel = false
+    var hasAwaitedModel = false
+    /// What runs off the loop for this stream.
+    var lateWork: Task<Void, Never>?
 
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
@@ -120,6 +125,9 @@ final class ProxyStream: HTTP2Stream {
         case .always: self.wantsExplanation = true
         }
         self.handling = StreamHandling(self.method)
+        if self.method == nil, let health = self.headers.withValue(.path, { GRPCHealthMethod(path: $0) }) ?? nil {
+            self.handling = .grpcHealth(health)
+        }
         guard self.takeDeadline() else { return self.reply(LocalReply(.malformedTimeout)) }
         guard self.takeAnchor() else { return self.reply(LocalReply(.unknownModel)) }
         self.start()
@@ -212,6 +220,7 @@ final class ProxyStream: HTTP2Stream {
 
     /// Nothing has moved for too long: a worker that went silent for ever is let go of.
     func endIdle() {
+        if self.requestHasEnded { self.countIdleAgainstReplica() }
         if self.leg.isAttached { self.leg.cancel() }
         if self.phase == .answering {
             self.endBroken(LocalReply(.streamIdle))
@@ -226,6 +235,8 @@ final class ProxyStream: HTTP2Stream {
         case .reset(let code): self.resetCode = code
         case .connectionLost: self.resetCode = .cancel
         }
+        self.lateWork?.cancel()
+        self.lateWork = nil
         // The caller is gone: the worker's slot should be free within milliseconds.
         if self.leg.isAttached { self.leg.cancel() }
         self.finishIfOver()
@@ -289,6 +300,8 @@ final class ProxyStream: HTTP2Stream {
         self.replica = nil
         self.decision = nil
         self.retryWhenEnded = nil
+        self.isAwaitingModel = false
+        self.hasAwaitedModel = false
         self.tried.removeAll(keepingCapacity: true)
         self.startNs = 0
         self.deadlineNs = 0

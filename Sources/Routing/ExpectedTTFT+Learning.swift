@@ -24,11 +24,11 @@ extension ExpectedTTFT {
     mutating func passSilent(slot: Int, at now: Instant) {
         while self.loads[slot].first >= 0 {
             let position = self.loads[slot].first
-            let record = self.records[Int(position)]
-            let began = max(record.sent, self.loads[slot].lastFirstResponse)
-            let seconds = self.model.seconds(record.work) * self.loads[slot].speed
+            guard self.records[Int(position)].isSilent else { return }
+            let began = max(self.records[Int(position)].sent, self.loads[slot].lastFirstResponse)
+            let seconds = self.model.seconds(self.records[Int(position)].work) * self.loads[slot].speed
             let due = began.advanced(byNanoseconds: UInt64(min(max(seconds, 0), 1e6) * 1e9))
-            guard record.isSilent, due <= now else { return }
+            guard due <= now else { return }
             self.unlink(position)
             self.records[Int(position)].isStarted = true
             self.loads[slot].lastFirstResponse = due

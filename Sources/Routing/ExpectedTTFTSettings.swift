@@ -11,9 +11,10 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var bytesPerToken = 4.0
     /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
     package var slots = 0
-    /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.
-    package var priceIdle = 0.5
-    package var priceBusy = 8.0
+    /// The price of work, as a multiple of the work, when nobody waits: it may delay who comes next. And how much more it
+    /// is for each prompt that waits, per replica.
+    package var priceIdle = 1.0
+    package var pricePerWaiting = 4.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
     package var sharingDiscount = 0.03
     /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.

@@ -7,6 +7,10 @@ struct ReplicaLoad: Sendable {
     /// Sum over the unstarted streams.
     var unstarted = Work.none
     var unstartedCount = 0
+    /// Of the oldest of them, so that a choice need not look at the record: meaningless when there is none.
+    var headWork = Work.none
+    var headSent = Instant(nanoseconds: 0)
+    var headIsSilent = false
     /// Positions of records, -1 for none.
     var first: Int32 = -1
     var last: Int32 = -1

@@ -35,6 +35,9 @@ extension ExpectedTTFT {
                 count += 1
                 position = record.newer
             }
+            if load.first >= 0, self.records[Int(load.first)].work != load.headWork {
+                broken.append("slot \(slot) does not know what it works on")
+            }
             if count != load.unstartedCount { broken.append("slot \(slot) miscounts its unstarted streams") }
             if !(load.speed > 0 && load.speed.isFinite) { broken.append("slot \(slot) has no speed") }
         }

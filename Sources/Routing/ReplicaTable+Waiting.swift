@@ -12,6 +12,7 @@ extension ReplicaTable {
         }
         self.look(at: chain, now)
         self.gather([], hinted: !chain.isEmpty)
+        self.limit(at: now)
         guard !self.candidates.isEmpty else { return nil }
         let candidates = self.candidates
         if let choice = self.expected?.chooseUnlessBusy(among: candidates.span, chain, at: now) {
@@ -26,6 +27,7 @@ extension ReplicaTable {
     package mutating func nextDispatch(at now: Instant) -> Dispatch? {
         guard self.waitingCount > 0 else { return nil }
         self.gather([], hinted: false)
+        self.limit(at: now)
         guard !self.candidates.isEmpty else { return self.expected?.giveUp().map { Dispatch(id: $0, decision: nil) } }
         guard let plan = self.plan(at: now) else { return nil }
         let slot = self.candidates[plan.choice.position].slot

@@ -27,6 +27,8 @@ package struct ReplicaTable: Sendable {
     package internal(set) var expected: ExpectedTTFT?
     /// Leases that are out for replicas that left.
     package internal(set) var departedInFlight = 0
+    /// Who gets less than the policy would give.
+    var admission = Admission()
 
     private let prefixCachePicker: PrefixCachePicker
     private var random: SplitMix64
@@ -81,6 +83,7 @@ package struct ReplicaTable: Sendable {
         self.order.removeAll { $0 == slot }
         self.index.forget(slot: slot)
         self.expected?.left(slot: slot)
+        self.admission.lift(slot: slot)
     }
 
     /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
@@ -89,6 +92,8 @@ package struct ReplicaTable: Sendable {
         guard let slot = self.slot(of: replica) else { return nil }
         let before = self.members[slot]?.availability
         self.members[slot]?.availability = availability
+        if availability == .trial, before != .trial { self.admission.putOnTrial(slot: slot) }
+        if before == .trial, availability != .trial { self.admission.lift(slot: slot) }
         return before
     }
 
@@ -100,6 +105,11 @@ package struct ReplicaTable: Sendable {
     /// Streams on the replica; zero when it is gone.
     package func inFlight(of replica: ReplicaID) -> Int {
         self.slot(of: replica).flatMap { self.members[$0]?.inFlight } ?? 0
+    }
+
+    /// Streams that a pick ever gave to the replica; zero when it is gone.
+    package func picks(of replica: ReplicaID) -> UInt64 {
+        self.slot(of: replica).flatMap { self.members[$0]?.picks } ?? 0
     }
 
     /// Forgets what the replica was believed to hold: its process restarted. Not for a lost connection, which a
@@ -120,6 +130,7 @@ package struct ReplicaTable: Sendable {
     ) -> PickDecision? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
+        self.limit(at: now)
         guard !self.candidates.isEmpty, let choice = self.choose(chain, at: now) else { return nil }
         return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
@@ -180,15 +191,17 @@ package struct ReplicaTable: Sendable {
 
     private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
         self.candidates.removeAll(keepingCapacity: true)
+        // A second reference, no copy.
+        let held = hinted ? self.expected?.held : nil
         for slot in self.order {
             guard let member = self.members[slot], member.availability.standing == standing,
-                !excluding.contains(member.replica)
+                excluding.isEmpty || !excluding.contains(member.replica)
             else { continue }
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
                     weight: member.weight,
-                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
+                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
         }
     }
@@ -220,16 +233,16 @@ package struct ReplicaTable: Sendable {
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
         self.countPick(slot: chosen.slot)
-        let record =
-            self.expected?.sent(
-                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
-                isSilent: answersOnce, at: now) ?? -1
-        let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
+        if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
+        let sent = self.expected?.sent(
+            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
+            at: now)
+        let ticket = sent == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
         return PickDecision(
-            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),
+            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
+            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0)
     }
 
     mutating func countPick(slot: Int) {

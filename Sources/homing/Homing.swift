@@ -1,13 +1,11 @@
 import ArgumentParser
 
-@main
 struct Homing: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "homing",
         abstract: "A gRPC proxy for model workers that sends a prompt to the replica that remembers it.",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, Decide.self,
-            DecisionCostCommand.self,
             CheckConfig.self,
         ])
 }
