@@ -55,6 +55,10 @@ extension Cluster {
         self.update(replica, why: change.cause?.rawValue ?? "trial answered") { _ in }
     }
 
+    /// Whether streams are sent there. What befalls a replica that is out already, and is only probed, is no news about
+    /// its streams: counted, it would keep the replica out after its return.
+    func isPicked(_ replica: Replica) -> Bool { self.entry(of: replica).availability.standing == .candidate }
+
     func countConnectionLoss(_ replica: Replica, _ failure: UpstreamFailure) {
         switch failure {
         case .connectionLost, .settingsTimeout, .stalled: ()
@@ -106,11 +110,12 @@ extension Cluster {
     /// A connection of the replica is silent although streams wait on it.
     func stalled(_ replica: Replica) {
         self.metrics.stalled(replica.name, "silent")
+        let wasPicked = self.isPicked(replica)
         self.update(replica, why: "silent") { entry in
             entry.stalledConnections += 1
             entry.freshUntilNs = 0
         }
-        self.countFailure(replica)
+        if wasPicked { self.countFailure(replica) }
         self.wakeProber(of: replica)
     }
 

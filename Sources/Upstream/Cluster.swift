@@ -174,6 +174,7 @@ package final class Cluster: Sendable {
     /// A connection to the replica was taken out.
     func connectionEvicted(_ replica: Replica, _ failure: UpstreamFailure) {
         self.metrics.evicted(replica.name, failure.name)
+        let wasPicked = self.isPicked(replica)
         self.update(replica, why: failure.name) { entry in
             entry.evictions += 1
             entry.freshUntilNs = 0
@@ -191,7 +192,7 @@ package final class Cluster: Sendable {
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
                 "detail": "\(failure.detail ?? "")",
             ])
-        self.countConnectionLoss(replica, failure)
+        if wasPicked { self.countConnectionLoss(replica, failure) }
         // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
     }

@@ -128,6 +128,8 @@ class Fleet:
             for name in ("homing_streams_active", "homing_buffered_bytes", "homing_held_bytes"):
                 in_flight += [({"replica": name}, sum(value for _, value in metrics.named(name)))]
             noise |= {labels["replica"]: value for labels, value in in_flight if value != 0}
+            if drift := metrics.sum("homing_in_flight_drift_total"):
+                noise["streams that were counted and not there"] = drift
             for address, replica in self.homing.replicas().items():
                 if replica["in_flight"] != 0:
                     noise[f"/api/replicas {address}"] = replica["in_flight"]

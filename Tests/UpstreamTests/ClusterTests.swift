@@ -102,6 +102,24 @@ import Wire
         #expect(self.availability(cluster, 0) == .available)
     }
 
+    @Test func `what befalls a replica that is out already does not keep it out after its return`() {
+        let cluster = Self.cluster()
+        for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
+        for _ in 0..<20 {
+            cluster.connectionEvicted(cluster.replicas[0], .connectionLost)
+            cluster.stalled(cluster.replicas[0])
+            cluster.resumed(cluster.replicas[0])
+        }
+        cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        #expect(self.availability(cluster, 0) == .available)
+        // One that takes connections and drops them, again and again, answers every probe.
+        for _ in 0..<4 {
+            cluster.connectionEvicted(cluster.replicas[0], .connectionLost)
+            cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        }
+        #expect(self.availability(cluster, 0) == .ejected)
+    }
+
     @Test func `a busy replica stays in`() {
         let cluster = Self.cluster(replicas: 1)
         cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
