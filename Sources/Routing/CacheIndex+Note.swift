@@ -12,9 +12,7 @@ extension CacheIndex {
         let limit = min(chain.count, self.capacity)
         self.completePath(chain, limit: limit)
         let profile = self.profile(slot)
-        let path = self.path
-        Self.moveToFront(
-            path.span.extracting(0..<self.pathCount), &self.entries, newest: &self.newest, oldest: &self.oldest)
+        self.movePathToFront()
         // A block with another parent has the same hash as the next one: nothing can be added there.
         if self.pathCount < limit, self.table.find(chain[self.pathCount], in: self.entries.span) < 0 {
             self.extendPath(chain, to: limit, at: now)
@@ -91,6 +89,14 @@ extension CacheIndex {
             profile.add(self.entries[Int(entry)].bytes)
         }
         return profile
+    }
+
+    /// The second reference to the path ends here, so that it can be written again without a copy.
+    @inline(never)
+    private mutating func movePathToFront() {
+        let path = self.path
+        Self.moveToFront(
+            path.span.extracting(0..<self.pathCount), &self.entries, newest: &self.newest, oldest: &self.oldest)
     }
 
     /// Makes the path the newest of the list, its first block first. Blocks that stand together move together.
