@@ -200,6 +200,7 @@ extension DecideSession.Fleet {
         case .picked(let decision):
             self.requests[id] = DecideSession.Request(number: number, lease: decision.lease)
             return .some(Int(decision.replica.number))
+        case .refused: return nil
         case .hold:
             self.requests[id] = DecideSession.Request(number: number, lease: nil)
             return .some(nil)

@@ -42,6 +42,7 @@ package struct TableRouter: Router {
         switch self.table.arrive(UInt64(request), self.chain, at: Self.instant(simulation.now)) {
         case .picked(let decision): return self.keep(decision, of: request)
         case .hold: return nil
+        case .refused: preconditionFailure("no simulated replica is ever full")
         case nil: preconditionFailure("every simulated replica is available")
         }
     }

@@ -26,11 +26,13 @@ package struct ExpectedTTFT: Sendable {
     var typicalCapacityBytes: Double
     /// A cache was found to be smaller than believed.
     var hasFoundCacheEnd = false
-    var waiting = ContiguousArray<WaitingPrompt>()
     /// When the waiting prompts are to be looked at again.
     var nextWake = Instant(nanoseconds: 0)
     /// Counted up when the waiting prompts must be looked at anew.
     var noteCount: UInt64 = 0
+
+    /// What was learned of whether prompts stand in line on a replica.
+    var line = LineBelief()
 
     /// By slot, what is held of the prompt that is being placed. Kept for its memory.
     var held = ContiguousArray<HeldPrefix>()
@@ -80,7 +82,8 @@ package struct ExpectedTTFT: Sendable {
             // A prefill that takes longer than it should is not about to end.
             seconds = rest + (elapsed < expected ? expected - elapsed : (elapsed - expected) / 2)
         }
-        let slots = self.settings.slots
+        seconds *= self.lineShare
+        let slots = self.slots(ofSlot: slot)
         if slots > 0, inFlight >= slots {
             // As many streams must end as stand before this one; one ends every hold ÷ slots on average.
             seconds = max(seconds, Double(inFlight - slots + 1) * self.holdSeconds / Double(slots))
@@ -151,7 +154,7 @@ package struct ExpectedTTFT: Sendable {
     }
 
     /// Follows how many of the replicas have unstarted work, with a memory of a minute.
-    private mutating func observeBusy(_ candidates: Span<Candidate>, at now: Instant) {
+    mutating func observeBusy(_ candidates: Span<Candidate>, at now: Instant) {
         guard !candidates.isEmpty else { return }
         var busy = 0
         for position in candidates.indices where self.loads[candidates[position].slot].unstartedCount > 0 { busy += 1 }
@@ -180,7 +183,9 @@ package struct ExpectedTTFT: Sendable {
             + self.model.seconds(record.work) * self.loads[slot].speed
         record.ticket = self.index.note(chain, slot: slot, at: now)
         record.sent = now
-        record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
+        let slots = self.slots(ofSlot: slot)
+        record.overfull = slots > 0 && inFlight >= slots
+        record.lineSeconds = self.loads[slot].first < 0 ? 0 : record.predictedSeconds - self.ownSeconds(record)
         self.noteCount += 1
         let position = self.take(record)
         self.append(position)

@@ -16,10 +16,9 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var priceBusy = 8.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
     package var sharingDiscount = 0.03
-    /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.
-    package var maxWaitMs = 0
-    /// Most prompts that are held back at a time; further ones are sent at once. At least 1.
-    package var maxWaiting = 256
+    /// Longest time that a prompt is held back while the replica that is best for it is busy, in milliseconds. Zero
+    /// holds none.
+    package var maxWaitMs = 2_000
     /// Unstarted work below which a replica takes the next held prompt, in milliseconds.
     package var dispatchAheadMs = 50.0
     /// Seconds of waiting that outweigh one second of own work in the order of the held prompts: the larger, the more

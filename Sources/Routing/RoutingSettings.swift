@@ -27,6 +27,7 @@ package struct RoutingSettings: Sendable, Equatable {
     /// Times the average number of streams that a replica may have before `consistent_hash` passes it over. At least 1.
     package var hashLoadBound = 1.25
     package var expectedTTFT = ExpectedTTFTSettings()
+    package var admission = AdmissionSettings()
     /// Where the random choices of a table begin: equal seeds make equal choices.
     package var seed: UInt64 = 0
 

@@ -11,7 +11,7 @@ struct AnyPolicyTests {
         var settings = RoutingSettings.letters(policy)
         settings.maxIndexBlocks = 40
         settings.expectedTTFT.maxWaitMs = maxWaitMs
-        settings.expectedTTFT.maxWaiting = 5
+        settings.admission.maxWaiting = 5
         var table = ReplicaTable(settings: settings)
         var standing: [ReplicaID: Availability] = [:]
         var held: [Lease] = []
