@@ -31,6 +31,8 @@ package struct ExpectedTTFT: Sendable {
     /// Counted up when the waiting prompts must be looked at anew.
     var noteCount: UInt64 = 0
 
+    /// Work that was ever sent, in seconds of the reference replica, as predicted when it was.
+    var offeredSeconds = 0.0
     /// What was learned of whether prompts stand in line on a replica.
     var line = LineBelief()
 
@@ -187,6 +189,7 @@ package struct ExpectedTTFT: Sendable {
         record.overfull = slots > 0 && inFlight >= slots
         record.lineSeconds = self.loads[slot].first < 0 ? 0 : record.predictedSeconds - self.ownSeconds(record)
         self.noteCount += 1
+        self.offeredSeconds += self.model.seconds(record.work)
         let position = self.take(record)
         self.append(position)
         return position

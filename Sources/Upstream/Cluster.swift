@@ -17,13 +17,15 @@ package final class Cluster: Sendable {
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
     let log: Logger
-    private let retryBudget: RetryBudget
-    private let state: Mutex<State>
+    let retryBudget: RetryBudget
+    let state: Mutex<State>
 
     struct State: Sendable {
         var table: ReplicaTable
         /// By position in `replicas`.
         var entries: [Entry]
+        var queue = Queue()
+        var signals = ScaleSignals()
     }
 
     struct Entry: Sendable {
@@ -100,7 +102,12 @@ package final class Cluster: Sendable {
 
     /// The first message of the stream's answer has arrived.
     package func firstResponse(_ lease: Lease, at now: UInt64) {
-        self.state.withLock { $0.table.firstResponse(lease, at: Instant(nanoseconds: now)) }
+        let instant = Instant(nanoseconds: now)
+        let handover = self.state.withLock { state in
+            state.table.firstResponse(lease, at: instant)
+            return state.takeReady(at: instant)
+        }
+        self.hand(over: handover)
     }
 
     func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none) {
@@ -109,9 +116,12 @@ package final class Cluster: Sendable {
             case .answered, .cancelled: .served
             case .failed: .failedBeforeResponse
             }
-        self.state.withLock {
-            $0.table.release(lease, leaseOutcome, observation, at: Instant(nanoseconds: Loop.now))
+        let now = Instant(nanoseconds: Loop.now)
+        let handover = self.state.withLock { state in
+            state.table.release(lease, leaseOutcome, observation, at: now)
+            return state.takeReady(at: now)
         }
+        self.hand(over: handover)
     }
 
     /// Whether the retry budget allows one more; if so it is spent.
@@ -220,6 +230,7 @@ package final class Cluster: Sendable {
     /// Drops index entries that are too old. Called now and then.
     func sweep() {
         self.state.withLock { _ = $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
+        self.sampleSignals()
     }
 
     // MARK: Sight
@@ -254,6 +265,10 @@ package final class Cluster: Sendable {
         package var model: ReplicaModel
         package var probe: ProbeRecord?
         package var evictions: Int
+        /// Most streams that it is given; zero: not limited.
+        package var limit: Int
+        /// What the policy learned of it; nil from a policy that learns nothing.
+        package var estimates: ReplicaEstimates?
     }
 
     package func rows() -> [Row] {
@@ -265,7 +280,8 @@ package final class Cluster: Sendable {
                         replica: entry.replica, availability: row.availability, why: entry.why,
                         sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: Int(row.picks),
                         cachedBlocks: row.cachedBlocks, model: entry.model, probe: entry.probe,
-                        evictions: entry.evictions)
+                        evictions: entry.evictions, limit: state.table.limit(of: entry.replica.id),
+                        estimates: state.table.estimates(of: entry.replica.id))
                 }
             }
         }
@@ -278,7 +294,7 @@ package final class Cluster: Sendable {
 
     private func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
 
-    private func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
+    func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
 
     private func entry(of replica: Replica) -> Entry {
         self.state.withLock { $0.entries[self.position(of: replica)] }
@@ -311,6 +327,7 @@ package final class Cluster: Sendable {
                     "cluster": "\(self.name)", "replica": "\(replica.name)", "from": "\(before.name)",
                     "to": "\(after.name)", "why": "\(why)",
                 ])
+            self.dispatchWaiting()
         }
         return after.standing == .out
     }

@@ -31,6 +31,8 @@ package actor ModelLifecycle {
         let message: [UInt8]
         let digest: UInt64
         let model: [UInt8]
+        /// Streams that a replica works on at a time; nil: the options do not say.
+        let slots: Int?
     }
 
     /// What came of a load at one replica.
@@ -55,7 +57,7 @@ package actor ModelLifecycle {
     package func load(_ message: [UInt8]) async -> Report {
         guard let decoded = try? ModelOptions(decoding: message) else { return .malformed }
         let options = Options(
-            message: message, digest: PrefixChain.digest(message), model: decoded.model)
+            message: message, digest: PrefixChain.digest(message), model: decoded.model, slots: decoded.slots)
         self.remembered = options
         let cluster = self.cluster
         let results = await withTaskGroup(of: (Replica, LoadResult).self) { group in
@@ -100,6 +102,7 @@ package actor ModelLifecycle {
         if self.cluster.model(of: replica) != .missing {
             switch await self.ask(replica, options) {
             case .holdsModel:
+                self.cluster.setSlots(of: replica, options.slots)
                 self.cluster.setModel(of: replica, .loaded(options.digest), why: "still holds its model")
                 return
             case .noAnswer: return
@@ -164,6 +167,7 @@ package actor ModelLifecycle {
         switch result {
         case .loaded:
             self.failures[replica.id] = nil
+            self.cluster.setSlots(of: replica, options.slots)
             self.cluster.setModel(of: replica, .loaded(options.digest), why: "loaded")
             self.cluster.metrics.loaded(replica.name, "success")
         case .failed(let code, _):
