@@ -165,9 +165,6 @@ extension ProxyStream {
         self.proxyLoop.chains[cluster].finish()
     }
 
-    /// Whether the call has one answer, at its end.
-    private var answersOnce: Bool { self.method != .predictStream }
-
     private func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
         let read: Void?? = self.withHeldMessage(length) { message in
@@ -202,23 +199,28 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard
-            let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
-        else {
-            return self.reply(Self.reply(to: cluster.shortage()))
+        switch self.ask(position, chain, retry: nil) {
+        case .picked(let replica, let decision): self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: nil)
+        case .refused(let refusal): self.reply(LocalReply(refusal))
+        case .none: self.reply(Self.reply(to: cluster.shortage()))
         }
+    }
+
+    /// Opens the upstream leg to the replica that was picked.
+    func go(to replica: Replica, _ decision: PickDecision, in cluster: Cluster) {
         self.phase = .routed
         self.stopHolding()
         self.replica = replica
         self.decision = decision
+        self.leg.forgetReceived()
         self.leg.lease = decision.lease
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
     }
 
-    private static func reply(to shortage: Cluster.Shortage) -> LocalReply {
+    static func reply(to shortage: Cluster.Shortage) -> LocalReply {
         switch shortage {
         case .unreachable: LocalReply(.noReplica)
         case .loading: LocalReply(.modelLoading)
@@ -239,7 +241,7 @@ extension ProxyStream {
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
-        if !self.requestHasEnded { self.dropUnsentRequest() }
+        if !self.requestHasEnded, self.waiting == nil { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -249,7 +251,7 @@ extension ProxyStream {
             if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
             self.reply(LocalReply.of(failure, othersLive: self.othersLive))
         case .answering: self.endBroken(LocalReply.of(failure, othersLive: self.othersLive))
-        case .begun, .holding, .replied, .ended: ()
+        case .begun, .holding, .waiting, .replied, .ended: ()
         }
     }
 
@@ -265,7 +267,7 @@ extension ProxyStream {
         return self.tried.count < limit && (failure.isBeforeProcessing || self.handling.mayRepeat)
     }
 
-    /// Sends the same request to a replica that was not tried yet. False when there is none.
+    /// Sends the same request to a replica that was not tried yet, as soon as one has room. False when there is none.
     func pickAgain(_ cause: RetryCause) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
@@ -274,20 +276,15 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard
-            let (replica, decision) = cluster.pick(
-                chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
-        else {
+        switch self.ask(position, chain, retry: cause) {
+        case .picked(let replica, let decision):
+            cluster.metrics.retried(cause)
+            self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: cause)
+        case .refused, .none:
             self.tried.removeLast()
             return false
         }
-        cluster.metrics.retried(cause)
-        self.phase = .routed
-        self.replica = replica
-        self.decision = decision
-        self.leg.forgetReceived()
-        self.leg.lease = decision.lease
-        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
     }
 

@@ -58,6 +58,7 @@ struct AnyPolicyTests {
                 case .hold(let until):
                     #expect(until == at(now + UInt64(maxWaitMs)))
                     waiting.insert(UInt64(step))
+                case .refused: Issue.record("step \(step): nobody is ever full")
                 case nil: #expect(!table.canPick)
                 }
             case 58..<60:

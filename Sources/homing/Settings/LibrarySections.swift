@@ -59,6 +59,10 @@ extension RoutingSettings: ConfigSection {
             "Streams that a replica works on at a time, for expected_ttft; further ones wait in it. 0 means as many as "
                 + "come.")
         section.value(
+            "max_wait_ms", &self.expectedTTFT.maxWaitMs, .int(in: upToADay),
+            "Longest time that expected_ttft holds a prompt in the proxy because the replica that is best for it is busy. "
+                + "0 holds none.")
+        section.value(
             "start_prefill_tokens_per_second", &self.expectedTTFT.prefillTokensPerSecond, .double(in: 1...10_000_000),
             "Prompt tokens that a replica computes per second, as expected_ttft believes before it has seen any.")
         section.value(

@@ -1,6 +1,7 @@
 import Config
 import Logging
 import Proxy
+import Routing
 import Transport
 import Upstream
 
@@ -72,6 +73,9 @@ extension ClusterSettings: ConfigSection {
             "The model identities that this cluster serves: what a request's ModelIdentity says. Empty means any "
                 + "model; only one cluster may say so, besides those that a listener names.")
         section.section("routing", &self.routing, "How a replica is picked for a stream.")
+        section.section(
+            "admission", &self.routing.admission,
+            "How many streams a replica is given at a time, and how the others wait in the proxy.")
         section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
         section.section("connections", &self.connections, "How replicas are connected to, and when to try another one.")
         section.optionalSection(
