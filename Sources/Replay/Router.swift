@@ -28,6 +28,9 @@ package struct TableRouter: Router {
     private let bytesPerToken: Int
 
     package init(_ settings: RoutingSettings, replicas: Int) {
+        var settings = settings
+        // So they do here.
+        settings.expectedTTFT.startsInLine = true
         self.table = ReplicaTable(settings: settings)
         self.chain = PrefixChain(settings: settings)
         self.bytesPerToken = Int(settings.expectedTTFT.bytesPerToken.rounded())

@@ -1,8 +1,12 @@
 /// Whether prompts stand in line on a replica, one computed after the other, or are computed side by side. Holding a
 /// prompt back is only worth it in the former case. Learned from prompts that were sent to a replica with unstarted work:
 /// how much of the time that this should have taken did they really wait?
+///
+/// Whoever holds back sees no lines. So nothing is held before lines were seen, unless they are assumed, and now and then
+/// one prompt is not held to see what happens.
 struct LineBelief: Sendable {
     /// Sums over the last few dozen such prompts, in seconds: what they should have waited in line, and what they did.
+    private let isAssumed: Bool
     private var expected = 0.0
     private var waited = 0.0
     private var samples = 0
@@ -16,7 +20,10 @@ struct LineBelief: Sendable {
     /// Estimates are rough: a share above this is a line.
     private static let wholeLine = 0.7
     /// So that there is always something to learn from.
-    static let smallestShare = 0.05
+    private static let smallestShare = 0.05
+
+    /// - Parameter isAssumed: whether there are lines, as long as nothing is known.
+    init(isAssumed: Bool) { self.isAssumed = isAssumed }
 
     /// A prompt of `own` predicted seconds had nobody before it.
     mutating func learnAlone(own: Double, observed: Double) {
@@ -41,7 +48,7 @@ struct LineBelief: Sendable {
         return min(1, max(Self.smallestShare, self.waited / self.expected / Self.wholeLine))
     }
 
-    var standsInLine: Bool { self.share > 0.5 }
+    var standsInLine: Bool { self.samples >= Self.enough ? self.share > 0.5 : self.isAssumed }
 }
 
 extension ExpectedTTFT {

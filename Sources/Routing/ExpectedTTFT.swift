@@ -34,7 +34,7 @@ package struct ExpectedTTFT: Sendable {
     /// Work that was ever sent, in seconds of the reference replica, as predicted when it was.
     var offeredSeconds = 0.0
     /// What was learned of whether prompts stand in line on a replica.
-    var line = LineBelief()
+    var line: LineBelief
 
     /// By slot, what is held of the prompt that is being placed. Kept for its memory.
     var held = ContiguousArray<HeldPrefix>()
@@ -43,6 +43,7 @@ package struct ExpectedTTFT: Sendable {
 
     package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
         self.settings = settings
+        self.line = LineBelief(isAssumed: settings.startsInLine)
         self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)
         self.bytesPerToken = settings.bytesPerToken
         self.model = ServiceModel(

@@ -9,6 +9,8 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var cacheTokens = 16_000_000
     /// Bytes of prompt per token, to start from. Above 0.
     package var bytesPerToken = 4.0
+    /// Whether replicas compute prompts one after the other, to start from. Prompts are held back only where they do.
+    package var startsInLine = false
     /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
     package var slots = 0
     /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.

@@ -128,7 +128,10 @@ import Wire
     }
 
     @Test func `callers take turns, told apart by their token`() async throws {
-        try await Fleet.run(.echoing, plan: Self.limit(1)) { fleet in
+        // A policy whose idea of the work does not change while the test runs.
+        try await Fleet.run(
+            .echoing, plan: { Self.limit(1)(&$0); $0.cluster.routing.policy = .leastInFlight }
+        ) { fleet in
             let caller = try await fleet.caller()
             let first = await Self.open(caller, "a")
             try await until("it has its worker") { fleet.leases == 1 }
@@ -284,6 +287,7 @@ import Wire
             plan: {
                 $0.cluster.routing.policy = .expectedTTFT
                 $0.cluster.routing.expectedTTFT.maxWaitMs = 60
+                $0.cluster.routing.expectedTTFT.startsInLine = true
             }
         ) { fleet in
             let caller = try await fleet.caller()

@@ -61,6 +61,7 @@ struct AdmissionRandomTests {
         settings.admission.maxWaiting = 12
         settings.admission.maxWaitMs = 900
         settings.expectedTTFT.maxWaitMs = random.chance(0.5) ? 100 : 0
+        settings.expectedTTFT.startsInLine = true
         let isExact = policy != .expectedTTFT
         var (table, replicas) = ReplicaTable.of(3, settings: settings)
         var standing = Dictionary(uniqueKeysWithValues: replicas.map { ($0, Availability.available) })
@@ -79,7 +80,7 @@ struct AdmissionRandomTests {
             let best = allowed.contains { $0.value.standing == .candidate } ? Availability.Standing.candidate : .lastResort
             return allowed.contains { $0.value.standing == best && (inFlight[$0.key] ?? 0) < 3 }
         }
-        for step in 0..<4_000 {
+        for step in 0..<1_500 {
             now += UInt64.random(in: 0...60, using: &random)
             let id = UInt64(step)
             switch Int.random(in: 0..<100, using: &random) {

@@ -11,6 +11,7 @@ struct AnyPolicyTests {
         var settings = RoutingSettings.letters(policy)
         settings.maxIndexBlocks = 40
         settings.expectedTTFT.maxWaitMs = maxWaitMs
+        settings.expectedTTFT.startsInLine = true
         settings.admission.maxWaiting = 5
         var table = ReplicaTable(settings: settings)
         var standing: [ReplicaID: Availability] = [:]

@@ -63,6 +63,10 @@ extension RoutingSettings: ConfigSection {
             "Longest time that expected_ttft holds a prompt in the proxy because the replica that is best for it is busy. "
                 + "0 holds none.")
         section.value(
+            "start_in_line", &self.expectedTTFT.startsInLine, .bool,
+            "Whether replicas compute prompts one after the other, as expected_ttft believes before it has seen any. It "
+                + "holds prompts only where they do.")
+        section.value(
             "start_prefill_tokens_per_second", &self.expectedTTFT.prefillTokensPerSecond, .double(in: 1...10_000_000),
             "Prompt tokens that a replica computes per second, as expected_ttft believes before it has seen any.")
         section.value(
