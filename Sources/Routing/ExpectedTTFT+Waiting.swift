@@ -88,6 +88,9 @@ extension ExpectedTTFT {
     }
 
     /// A replica that is full starts nothing before a stream on it ends. Returns whether there is one.
+    ///
+    /// Never inlined: the optimiser of Swift 6.3 loses count of the span's owners when it is.
+    @inline(never)
     private mutating func delayFull(_ candidates: Span<Candidate>) -> Bool {
         var isOneFull = false
         for position in candidates.indices where !candidates[position].hasRoom {
