@@ -106,7 +106,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                argumentParser, logging,
+                "Replay", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

@@ -13,6 +13,7 @@ struct LineBelief: Sendable {
     /// Observed ÷ predicted seconds of prompts that had nobody before them, averaged.
     private var alone = 1.0
     private var aloneSamples = 0
+    private var held = 0
 
     private static let memory = 0.97
     /// Samples without which nothing is believed.
@@ -48,6 +49,12 @@ struct LineBelief: Sendable {
         return min(1, max(Self.smallestShare, self.waited / self.expected / Self.wholeLine))
     }
 
+    /// Whether the next one that would be held should not be, to see what happens: every sixty-fourth.
+    mutating func looks() -> Bool {
+        self.held += 1
+        return self.held % 64 == 0
+    }
+
     var standsInLine: Bool { self.samples >= Self.enough ? self.share > 0.5 : self.isAssumed }
 }
 
@@ -57,6 +64,9 @@ extension ExpectedTTFT {
 
     /// Whether prompts stand in line on a replica, so that it is worth waiting outside.
     var standsInLine: Bool { self.line.standsInLine }
+
+    /// As `LineBelief.looks`.
+    mutating func looksWhatHappens() -> Bool { self.line.looks() }
 
     /// Streams that the replica in `slot` works on at a time; zero: as many as come.
     func slots(ofSlot slot: Int) -> Int {

@@ -23,13 +23,22 @@ extension ExpectedTTFT {
 
     mutating func setSlots(_ slots: Int, ofSlot slot: Int) { self.loads[slot].slots = slots }
 
-    /// The cheapest candidate, if it has room and is about to be free.
+    /// The cheapest candidate, if it is about to be free. All have room.
     mutating func chooseUnlessBusy(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice?
     {
-        var choice = self.choose(among: candidates, chain, at: now)
-        if self.delayFull(candidates) { choice = self.cheapest(among: candidates, chain, self.held).choice }
-        let isFree = self.starts[choice.position] <= self.settings.dispatchAheadMs / 1_000
-        return isFree && candidates[choice.position].hasRoom ? choice : nil
+        let choice = self.choose(among: candidates, chain, at: now)
+        return self.starts[choice.position] <= self.settings.dispatchAheadMs / 1_000 ? choice : nil
+    }
+
+    /// The cheapest candidate, if it has room and is about to be free. Not all have room.
+    mutating func chooseBesideFull(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice?
+    {
+        self.observeBusy(candidates, at: now)
+        self.observeStarts(candidates, at: now)
+        self.delayFull(candidates)
+        let choice = self.cheapest(among: candidates, chain, self.held).choice
+        guard candidates[choice.position].hasRoom else { return nil }
+        return self.starts[choice.position] <= self.settings.dispatchAheadMs / 1_000 ? choice : nil
     }
 
     /// Seconds that the prompt takes on the candidate that is best for it.
@@ -48,21 +57,13 @@ extension ExpectedTTFT {
     /// Goes through the waiting prompts by turn and gives each its cheapest replica, counting those before it as if they
     /// had been sent. The first one whose replica is about to be free, or that waited long enough, goes now.
     mutating func plan(among candidates: Span<Candidate>, _ queue: inout WaitingQueue, at now: Instant) -> Plan? {
-        self.starts.removeAll(keepingCapacity: true)
         let ahead = self.settings.dispatchAheadMs / 1_000
-        var soonest = Double.infinity
-        for position in candidates.indices {
-            let candidate = candidates[position]
-            self.passSilent(slot: candidate.slot, at: now)
-            let start = self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now)
-            self.starts.append(start)
-            if candidate.hasRoom { soonest = min(soonest, start) }
-        }
+        let soonest = self.observeStarts(candidates, at: now)
         self.observeWake(queue, soonest: soonest - ahead, at: now)
         guard soonest < .infinity else { return nil }
         // While nobody is about to be free, only those that waited long enough go.
         guard soonest <= ahead || queue.prompts.contains(where: { $0.latest <= now }) else { return nil }
-        _ = self.delayFull(candidates)
+        self.delayFull(candidates)
         self.arrange(&queue, candidates, at: now)
         for position in queue.sequence where !queue.prompts[position].terms.isRetry {
             let prompt = queue.prompts[position]
@@ -87,19 +88,28 @@ extension ExpectedTTFT {
         return self.cheapest(among: candidates, prompt.chain, prompt.held).choice
     }
 
-    /// A replica that is full starts nothing before a stream on it ends. Returns whether there is one.
-    ///
-    /// Never inlined: the optimiser of Swift 6.3 loses count of the span's owners when it is.
-    @inline(never)
-    private mutating func delayFull(_ candidates: Span<Candidate>) -> Bool {
-        var isOneFull = false
+    /// Fills `starts`. Returns the soonest on a replica that has room.
+    @discardableResult
+    private mutating func observeStarts(_ candidates: Span<Candidate>, at now: Instant) -> Double {
+        self.starts.removeAll(keepingCapacity: true)
+        var soonest = Double.infinity
+        for position in candidates.indices {
+            let candidate = candidates[position]
+            self.passSilent(slot: candidate.slot, at: now)
+            let start = self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now)
+            self.starts.append(start)
+            if candidate.hasRoom { soonest = min(soonest, start) }
+        }
+        return soonest
+    }
+
+    /// A replica that is full starts nothing before a stream on it ends.
+    private mutating func delayFull(_ candidates: Span<Candidate>) {
         for position in candidates.indices where !candidates[position].hasRoom {
-            isOneFull = true
             let inFlight = Double(max(1, candidates[position].inFlight))
             let soonest = max(self.settings.dispatchAheadMs / 1_000 + 0.001, self.holdSeconds / inFlight)
             self.starts[position] = max(self.starts[position], soonest)
         }
-        return isOneFull
     }
 
     /// Looks at the waiting prompts anew and puts them in order.

@@ -35,6 +35,10 @@ extension ReplicaTable {
             return self.pickAndLease(chain, excluding: excluding, answersOnce: answersOnce, at: now)
                 .map { .picked($0) }
         }
+        if bindsLate, hasRoom, self.expected?.looksWhatHappens() ?? false {
+            return self.pickAndLease(chain, excluding: excluding, answersOnce: answersOnce, at: now)
+                .map { .picked($0) }
+        }
         if isFull { return .refused(QueueRefusal(cause: .full, retryAfterMs: self.queue.retryAfterMs)) }
         let ownSeconds = self.ownSeconds(chain)
         if self.isLimiting, self.isTooLate(terms, ownSeconds, at: now) {
@@ -91,16 +95,16 @@ extension ReplicaTable {
 
     /// A candidate for a stream before which nobody waits; nil when it should wait.
     private mutating func chooseAtOnce(_ chain: PrefixChain, bindsLate: Bool, at now: Instant) -> Choice? {
-        if self.isLimiting {
-            if !bindsLate {
-                guard self.candidates.contains(where: { $0.hasRoom }) else { return nil }
-                return self.chooseWithRoom(chain, at: now)
-            }
-            let candidates = self.candidates
-            return self.expected?.chooseUnlessBusy(among: candidates.span, chain, at: now)
+        let allHaveRoom = self.candidates.allSatisfy { $0.hasRoom }
+        if !bindsLate {
+            guard allHaveRoom || self.candidates.contains(where: { $0.hasRoom }) else { return nil }
+            return self.chooseWithRoom(chain, at: now)
         }
+        // A second reference, no copy: the policy writes to the table while it reads them.
         let candidates = self.candidates
-        return self.expected?.chooseUnlessBusy(among: candidates.span, chain, at: now)
+        return allHaveRoom
+            ? self.expected?.chooseUnlessBusy(among: candidates.span, chain, at: now)
+            : self.expected?.chooseBesideFull(among: candidates.span, chain, at: now)
     }
 
     /// Seconds that the prompt takes on the candidate that is best for it.
