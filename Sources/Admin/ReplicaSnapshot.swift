@@ -64,7 +64,8 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
 
     package init(
         cluster: String, id: String, address: String, state: String, usable: Bool, why: String, sinceMs: Int,
-        inFlight: Int, picks: Int, weight: Int, modelLoaded: Bool?, lastProbe: Probe?, evictions: Int, cachedBlocks: Int,
+        inFlight: Int, picks: Int, weight: Int, modelLoaded: Bool?, lastProbe: Probe?, evictions: Int,
+        cachedBlocks: Int,
         maxInFlight: Int? = nil, estimates: Estimates? = nil
     ) {
         self.cluster = cluster

@@ -63,4 +63,6 @@ package struct SecretSources {
 /// Why there is no secret where it should come from. The text never holds any of it.
 package struct SecretProblem: Error {
     package let text: String
+
+    package init(text: String) { self.text = text }
 }

@@ -68,7 +68,9 @@ package enum DirectCall {
         loop.execute {
             let stream = DirectCallStream(request, events: continuation)
             let bound = LoopBound(stream, on: loop)
-            continuation.onTermination = { _ in loop.execute { bound.value.cancel() } }
+            // Whoever reads may let go of this last, and on any thread.
+            let weak = LoopBound(Weak(stream), on: loop)
+            continuation.onTermination = { _ in loop.execute { weak.value.object?.cancel() } }
             let connection = DirectCallConnection(for: stream, on: loop)
             let link = Link(on: loop, handler: connection)
             connection.own(link)

@@ -16,6 +16,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package private(set) final var isDraining = false
     package private(set) final var isClosed = false
     private var sessionIsBroken = false
+    /// When the peer's first bytes came, from then on a server tells its settings; zero before, and on a client.
+    package private(set) final var beganNs: UInt64 = 0
     /// A server says nothing before its peer did: who does not speak HTTP/2 then gets an answer that it can read.
     private var hasReceived = false
     /// The peer was sent away; what it still sends is not read.
@@ -33,8 +35,12 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     // MARK: For subclasses
 
+    /// There is a peer, which with TLS has its handshake before it; accepted links only.
+    open func accepted() {}
     /// The link is open.
     open func opened() {}
+    /// `count` bytes have come, and are about to be read.
+    open func heard(_ count: Int) {}
     /// The connection is over; its streams are about to be told. Comes once.
     open func closing(_ closure: LinkClosure) {}
     /// The connection is over; all its streams have been told. Comes once.
@@ -102,16 +108,21 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     // MARK: From the link
 
+    package final func linkAccepted() { self.accepted() }
+
     package final func linkOpened() { self.opened() }
 
     package final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken, !self.isRefused else { return }
+        self.heard(bytes.byteCount)
+        let now = self.session.role == .server ? Loop.now : 0
         if !self.hasReceived {
             self.hasReceived = true
+            self.beganNs = now
             // What the session wanted to say before it might.
             self.link.needsDrain()
         }
-        switch self.session.receive(bytes, at: self.session.role == .server ? Loop.now : 0) {
+        switch self.session.receive(bytes, at: now) {
         case .ok: self.closeIfOver()
         case .refused(let offence):
             self.isRefused = true

@@ -10,7 +10,7 @@ package final class DownstreamConnection: HTTP2Connection {
     let access: ListenerAccess
     private var farewell: [UInt8] = []
     private(set) var openedNs: UInt64 = 0
-    /// When its last stream ended, or when it opened.
+    /// When its last stream ended, or when it was accepted.
     private(set) var idleSinceNs: UInt64 = 0
     /// When it was told to go; it is cut when it is still there at the next look.
     private(set) var endedNs: UInt64 = 0
@@ -28,21 +28,23 @@ package final class DownstreamConnection: HTTP2Connection {
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 
-    package override func opened() {
-        self.openedNs = Loop.now
-        self.idleSinceNs = self.openedNs
-        self.proxyLoop.opened(self)
+    /// From here it counts, so that handshakes that never end take no more room than connections that say nothing.
+    package override func accepted() {
+        self.idleSinceNs = Loop.now
+        self.proxyLoop.accepted(self)
     }
+
+    package override func opened() { self.openedNs = Loop.now }
 
     package override func streamClosed() {
         if self.streamCount == 0 { self.idleSinceNs = Loop.now }
     }
 
     /// Says goodbye and closes; a caller that does not take that is cut at the next look.
-    func endForGood(at now: UInt64) {
-        guard self.session.peerHasBegun else { return self.abort() }
+    func endForGood(_ code: HTTP2ErrorCode = .noError, at now: UInt64) {
         self.endedNs = now
-        self.session.submitGoAway(.noError)
+        guard self.session.peerHasBegun else { return self.abort() }
+        self.session.submitGoAway(code)
         self.link.closeAfterDrain()
     }
 
@@ -61,6 +63,7 @@ package final class DownstreamConnection: HTTP2Connection {
     package override func closed(_ closure: LinkClosure) {
         if case .connectFailed(.tls(let failure)) = closure {
             self.proxyLoop.runtime.handshakeFailed(failure, peer: self.peer, listener: self.listener)
+            if failure.kind == .timedOut { self.proxyLoop.runtime.metrics.defended(.slowHandshake) }
         }
         self.proxyLoop.closed(self)
     }

@@ -50,8 +50,16 @@ package struct LocalReply: Sendable, Equatable {
         case queueTimeout = "queue_timeout"
         /// It would have to wait for a replica until after its deadline.
         case deadlineUnreachable = "deadline_unreachable"
+        /// The first message did not come in time.
+        case firstMessageTimeout = "first_message_timeout"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
+        /// Free failed at a replica; the text says where and why.
+        case freeFailed = "free_failed"
+        /// A health service that nobody knows was asked about.
+        case unknownService = "unknown_service"
+        /// A call that goes to every replica failed on one of them; the status and the text are the replica's.
+        case fleetCallFailed = "fleet_call_failed"
         /// Not a gRPC request: another method than POST.
         case methodNotAllowed = "method_not_allowed"
         /// Not a gRPC request: another content type.
@@ -75,10 +83,12 @@ package struct LocalReply: Sendable, Equatable {
         switch cause {
         case .noReplica: .unavailable
         case .modelLoading, .modelNotLoaded: .failedPrecondition
-        case .unknownModel: .notFound
+        case .unknownModel, .unknownService: .notFound
         case .replicaLost, .streamIdle: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed: .internal
-        case .deadlineExceeded: .deadlineExceeded
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .freeFailed,
+            .fleetCallFailed:
+            .internal
+        case .deadlineExceeded, .firstMessageTimeout: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
         case .requestTooLarge, .headersTooLarge, .queueFull, .queueTimeout, .deadlineUnreachable: .resourceExhausted
         case .missingToken, .malformedToken, .wrongToken: .unauthenticated
@@ -110,7 +120,11 @@ package struct LocalReply: Sendable, Equatable {
         case .queueFull: "every replica is busy and the queue is full"
         case .queueTimeout: "every replica was busy for longer than a call may wait"
         case .deadlineUnreachable: "every replica is busy until after the deadline"
+        case .firstMessageTimeout: "the first message of the request did not come in time"
         case .loadFailed: "the model could not be loaded"
+        case .freeFailed: "the model could not be freed"
+        case .unknownService: "unknown service"
+        case .fleetCallFailed: "a replica failed"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
         }
@@ -122,8 +136,9 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .loadFailed, .missingToken, .malformedToken, .wrongToken,
-            .queueFull, .queueTimeout, .deadlineUnreachable:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .freeFailed,
+            .fleetCallFailed, .unknownService, .missingToken, .malformedToken, .wrongToken, .queueFull,
+            .queueTimeout, .deadlineUnreachable:
             200
         }
     }
@@ -139,13 +154,25 @@ package struct LocalReply: Sendable, Equatable {
     }
 
     /// What a caller hears when a stream to a replica failed and is not sent elsewhere.
-    static func of(_ failure: UpstreamFailure, othersLive: Bool) -> LocalReply {
+    /// - Parameter lostStatus: how the cluster wants the loss of one of several replicas to look.
+    static func of(
+        _ failure: UpstreamFailure, othersLive: Bool, lostStatus: ClusterSettings.LostAnswerStatus = .aborted
+    ) -> LocalReply {
         switch failure {
-        case .connectFailed, .connectionLost, .refused:
-            othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused:
+            othersLive ? LocalReply(.replicaLost, code: lostStatus.code) : LocalReply(.noReplica)
         case .reset(let code):
             LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
         case .notGRPC: LocalReply(.replicaNotGRPC)
+        }
+    }
+}
+
+extension ClusterSettings.LostAnswerStatus {
+    var code: GRPCStatusCode {
+        switch self {
+        case .aborted: .aborted
+        case .unavailable: .unavailable
         }
     }
 }

@@ -25,9 +25,17 @@ struct MessageCounter {
                 if self.remaining == 0 { self.messages += 1 }
                 continue
             }
-            if self.prefixBytes == 0, bytes.byte(at: offset) > 1 {
-                self.isMalformed = true
-                return
+            if self.prefixBytes == 0 {
+                if bytes.byte(at: offset) > 1 {
+                    self.isMalformed = true
+                    return
+                }
+                if bytes.byteCount - offset >= GRPCFramePrefix.byteCount {
+                    self.remaining = Int(bytes.bigEndianUInt32(at: offset + 1))
+                    offset += GRPCFramePrefix.byteCount
+                    if self.remaining == 0 { self.messages += 1 }
+                    continue
+                }
             }
             if self.prefixBytes > 0 { self.length = self.length << 8 | Int(bytes.byte(at: offset)) }
             self.prefixBytes += 1

@@ -9,7 +9,7 @@ extension ProxyLoop {
         let settings = self.runtime.settings
         let limits = [
             settings.handshakeTimeoutMs, settings.idleTimeoutMs, settings.streamIdleTimeoutMs,
-            settings.stalledReaderTimeoutMs,
+            settings.stalledReaderTimeoutMs, settings.settingsTimeoutMs, settings.firstMessageTimeoutMs,
         ]
         let shortest = limits.filter { $0 > 0 }.min() ?? 4_000
         return UInt64(min(1_000, max(10, shortest / 4))) * 1_000_000
@@ -28,6 +28,8 @@ extension ProxyLoop {
 
     private func lookAfterConnections(at now: UInt64) {
         let settings = self.runtime.settings
+        let looksAtStreams =
+            max(settings.streamIdleTimeoutMs, settings.stalledReaderTimeoutMs, settings.firstMessageTimeoutMs) > 0
         for connection in self.openConnections {
             if connection.endedNs > 0 {
                 connection.abort()
@@ -35,10 +37,10 @@ extension ProxyLoop {
             }
             if let defence = connection.overdue(at: now, settings) {
                 self.runtime.metrics.defended(defence)
-                connection.endForGood(at: now)
+                connection.endForGood(defence.goAwayCode, at: now)
                 continue
             }
-            guard settings.streamIdleTimeoutMs > 0 || settings.stalledReaderTimeoutMs > 0 else { continue }
+            guard looksAtStreams else { continue }
             connection.session.forEachStream { ($0 as? ProxyStream)?.lookAfter(at: now, settings) }
         }
     }
@@ -67,6 +69,9 @@ extension DownstreamConnection {
         }
         let isWaitedFor = self.session.peerHasBegun ? self.session.incompleteSinceNs : self.openedNs
         if passed(settings.handshakeTimeoutMs, since: isWaitedFor) { return .slowCaller }
+        if !self.session.settingsAreAcknowledged, passed(settings.settingsTimeoutMs, since: self.beganNs) {
+            return .settingsTimeout
+        }
         if self.streamCount == 0, !self.isDraining, passed(settings.idleTimeoutMs, since: self.idleSinceNs) {
             return .idleTimeout
         }
@@ -77,6 +82,10 @@ extension DownstreamConnection {
 extension ProxyStream {
     /// Ends a stream on which nothing moves.
     func lookAfter(at now: UInt64, _ settings: ProxySettings) {
+        if self.isOverdue(at: now, settings) {
+            self.runtime.metrics.defended(.firstMessageTimeout)
+            return self.reply(LocalReply(.firstMessageTimeout))
+        }
         if self.progressed || self.quietSinceNs == 0 {
             self.progressed = false
             self.quietSinceNs = now
@@ -100,5 +109,13 @@ extension ProxyStream {
                 self.endIdle()
             }
         }
+    }
+
+    /// Whether the caller has left us waiting for its first message for too long. Nobody else waits for it: with a
+    /// deadline that one counts, and from the pick on it is the replica's.
+    private func isOverdue(at now: UInt64, _ settings: ProxySettings) -> Bool {
+        guard settings.firstMessageTimeoutMs > 0, !self.hasDeadline, self.phase == .holding, !self.requestHasEnded
+        else { return false }
+        return now > self.startNs && now - self.startNs > UInt64(settings.firstMessageTimeoutMs) * 1_000_000
     }
 }

@@ -23,7 +23,7 @@ package final class ProxyMetrics: Sendable {
         self.activeStreams = registry.gauge(
             "homing_streams_active", help: "Downstream streams that are open.")
         self.connections = registry.gauge(
-            "homing_downstream_connections", help: "Downstream connections that are open.")
+            "homing_downstream_connections", help: "Downstream connections that are open, or in their TLS handshake.")
         self.heldBytes = registry.gauge(
             "homing_held_bytes",
             help: "Request bytes that wait for their first message to be whole, or for a replica.")

@@ -6,7 +6,7 @@ package struct ProxySettings: Sendable, Equatable {
     package var maxTotalHeldBytes = 256 * 1024 * 1024
     /// SETTINGS_MAX_CONCURRENT_STREAMS that callers are told (RFC 9113 §6.5.2).
     package var maxConcurrentStreams = 1_000
-    /// Connections of callers, shared out evenly over the loops. Past it the longest idle one is closed for a new one.
+    /// Connections of callers, those in their TLS handshake too, shared out evenly over the loops. Past it the longest idle one is closed for a new one.
     package var maxConnections = 10_000
     /// SETTINGS_MAX_HEADER_LIST_SIZE: bytes of a request's headers as RFC 9113 §6.5.2 counts them.
     package var maxHeaderListBytes = 65_536
@@ -16,6 +16,10 @@ package struct ProxySettings: Sendable, Equatable {
     package var maxEmptyFramesPerSecond = 1_000
     /// How long a caller may take for its preface, and for a frame or a header list that it has begun. Zero: for ever.
     package var handshakeTimeoutMs = 10_000
+    /// How long a caller may take to acknowledge our SETTINGS (RFC 9113 §6.5.3). Zero: for ever.
+    package var settingsTimeoutMs = 10_000
+    /// How long a stream without a deadline may take for its first message, while the proxy waits for it. Zero: for ever.
+    package var firstMessageTimeoutMs = 60_000
     /// How long a connection may be without streams. Zero: for ever.
     package var idleTimeoutMs = 3_600_000
     /// How long a stream without a deadline may be without progress in either direction. Zero: for ever.
@@ -32,6 +36,8 @@ package struct ProxySettings: Sendable, Equatable {
         case always
     }
     package var explain = Explain.onRequest
+    /// Request metadata whose value says which model is meant, for requests that carry no ModelIdentity. Empty: none.
+    package var modelMetadataKey = ""
 
     package init() {}
 }

@@ -8,7 +8,7 @@ extension ProxyStream {
     /// OK exactly when a replica answers; from the prober's state, so that it costs nothing however busy the workers are.
     func answerHealth() {
         let clusters = self.runtime.directory.clusters
-        if let position = self.connection?.listenerCluster {
+        if let position = self.anchor {
             self.cluster = position
         } else {
             self.cluster = clusters.firstIndex { $0.answersHealth } ?? 0
@@ -25,7 +25,7 @@ extension ProxyStream {
             return self.reply(LocalReply(.malformedRequest))
         }
         let named = options.model.withRawSpan {
-            self.runtime.directory.cluster(for: $0, listenerCluster: self.connection?.listenerCluster)
+            self.runtime.directory.cluster(for: $0, listenerCluster: self.anchor)
         }
         guard let position = named else { return self.reply(LocalReply(.unknownModel)) }
         self.cluster = position
@@ -40,17 +40,56 @@ extension ProxyStream {
     }
 
     func answerFree() {
-        self.cluster = self.connection?.listenerCluster ?? 0
-        guard let position = self.cluster else { return }
+        let position = self.ownCluster
         switch self.runtime.directory.clusters[position].settings.model.freeAction {
         case .answer: self.reply(message: BackendResult(success: true).encoded())
-        case .forward:
+        case .forward, .unloadAll:
             let models = self.runtime.models[position]
+            let drains = self.runtime.directory.clusters[position].settings.model.freeAction == .unloadAll
             self.answerLater {
-                await models.free()
-                return .message(BackendResult(success: true).encoded())
+                switch await models.free(drains: drains) {
+                case .success(let text): .message(BackendResult(success: true, message: text).encoded())
+                case .failure(let code, let text): .reply(LocalReply(.freeFailed, detail: text, code: code))
+                case .malformed: .reply(LocalReply(.malformedRequest))
+                }
             }
         }
+    }
+
+    func answerStatus() {
+        let fleet = self.runtime.models[self.ownCluster].fleet
+        self.answerLater { .message(await fleet.status().encoded()) }
+    }
+
+    func answerMetrics() {
+        let fleet = self.runtime.models[self.ownCluster].fleet
+        self.answerLater {
+            switch await fleet.metrics() {
+            case .metrics(let metrics): .message(metrics.encoded())
+            case .failed(let code, let text): .reply(LocalReply(.fleetCallFailed, detail: text, code: code))
+            }
+        }
+    }
+
+    /// StoresSet or StoresDelete, on every replica.
+    func writeEverywhere() {
+        guard let message = self.heldMessage(), let path = self.method?.path else {
+            return self.reply(LocalReply(.malformedRequest))
+        }
+        let fleet = self.runtime.models[self.ownCluster].fleet
+        self.answerLater {
+            switch await fleet.write(path, message) {
+            case .written(let answer): .message(answer)
+            case .failed(let code, let text): .reply(LocalReply(.fleetCallFailed, detail: text, code: code))
+            }
+        }
+    }
+
+    /// The cluster that a call without a model is for. Sets it.
+    private var ownCluster: Int {
+        let position = self.anchor ?? self.runtime.directory.defaultCluster
+        self.cluster = position
+        return position
     }
 
     private enum LateAnswer: Sendable {
@@ -58,25 +97,17 @@ extension ProxyStream {
         case reply(LocalReply)
     }
 
-    /// Runs `work` off the loop, then answers, unless the caller went away or the object stands for another stream.
+    /// Runs `work` off the loop, then answers.
     private func answerLater(_ work: @escaping @Sendable () async -> LateAnswer) {
-        let stream = LoopBound(self, on: self.proxyLoop.loop)
-        let id = self.id
-        let began = self.startNs
-        Task {
-            let answer = await work()
-            stream.loop.execute {
-                let stream = stream.value
-                guard stream.isAttached, stream.id == id, stream.startNs == began else { return }
-                switch answer {
-                case .message(let message): stream.reply(message: message)
-                case .reply(let reply): stream.reply(reply)
-                }
+        self.runLater(work) { stream, answer in
+            switch answer {
+            case .message(let message): stream.reply(message: message)
+            case .reply(let reply): stream.reply(reply)
             }
         }
     }
 
-    private func heldMessage() -> [UInt8]? {
+    func heldMessage() -> [UInt8]? {
         self.leg.withUnframedBody { held in
             GRPCFrame.firstMessage(of: held.copied)
         }

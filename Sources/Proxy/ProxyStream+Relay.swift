@@ -40,7 +40,7 @@ extension ProxyStream {
 
     func answerStarted(ended: Bool) {
         // A leg that was cancelled may go on until its RST_STREAM has been sent; nobody listens any more.
-        guard self.isAttached, self.phase == .routed else { return }
+        guard self.isAttached, self.phase == .routed, self.retryWhenEnded == nil else { return }
         let status = ended ? GRPCStatus(self.leg.headers) : nil
         if let status, self.triesElsewhere(after: status) { return }
         self.beginAnswer(ended: ended, status: status)
@@ -55,6 +55,7 @@ extension ProxyStream {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
         self.firstResponseNs = Loop.now
+        self.tellHealth(of: status)
         if let cluster = self.cluster {
             self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
                 .record(Int(self.firstResponseNs - self.startNs))
@@ -95,6 +96,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 { self.firstMessageArrived(isWhole ? bytes : nil) }
+        if self.capture != nil { self.capture?.append(bytes) }
         self.send(bytes)
     }
 
@@ -123,26 +125,14 @@ extension ProxyStream {
         guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
+            self.leg.answerIsError = self.status?.maySpeakAgainstReplica ?? false
+            if self.capture != nil { self.useCapture() }
             self.endBody(trailers: self.leg.trailers)
         } else {
             // Against gRPC, but what the replica said is what the caller hears.
             self.status = self.status ?? .unknown
             self.endBody()
         }
-    }
-
-    /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
-    private func triesElsewhere(after status: GRPCStatus) -> Bool {
-        guard status.code == .failedPrecondition, status.text.lowercased().contains("not loaded"),
-            let position = self.cluster, let replica = self.replica
-        else { return false }
-        guard self.runtime.directory.clusters[position].foundNotLoaded(replica), self.leg.canSendBodyAgain,
-            self.tried.count < self.runtime.directory.clusters[position].settings.connections.maxRetries
-        else { return false }
-        self.retryWhenEnded = .notLoaded
-        // A caller that still speaks would keep this leg open, and wait for ever.
-        if !self.requestHasEnded { self.leg.cancel() }
-        return true
     }
 
     // MARK: The proxy's own words
@@ -198,7 +188,7 @@ extension ProxyStream {
         ])
     }
 
-    private func forgetHeldRequest() {
+    func forgetHeldRequest() {
         self.stopHolding()
         self.dropUnsentRequest()
     }

@@ -9,25 +9,17 @@ import Wire
 extension ProxyStream {
     /// The headers are here: answer, hold, or pick at once.
     func start() {
-        switch self.handling {
-        case .health: self.phase = .holding
-        case .loadModel, .free: self.phase = .holding
-        case .affinity: self.phase = .holding
-        case .relay:
-            if self.mustReadModel {
-                self.phase = .holding
-            } else {
-                self.chooseCluster(naming: nil)
-                self.route(promptIn: nil)
-                return
-            }
+        self.resolveStores()
+        guard self.handling.isLocal || self.handling.readsMessage || self.mustReadModel else {
+            self.chooseCluster(naming: nil)
+            return self.route(promptIn: nil)
         }
+        self.phase = .holding
         if self.requestHasEnded { self.heldRequestEnded() }
     }
 
     private var mustReadModel: Bool {
-        self.method?.identityField != nil
-            && self.runtime.directory.needsModel(listenerCluster: self.connection?.listenerCluster)
+        self.method?.identityField != nil && self.runtime.directory.needsModel(listenerCluster: self.anchor)
     }
 
     // MARK: Holding
@@ -41,25 +33,19 @@ extension ProxyStream {
         self.consume(bytes.byteCount)
         guard self.phase == .holding else { return }
         if let length = self.heldMessageLength {
-            switch self.handling {
-            case .affinity, .relay: self.route(firstMessageBytes: length)
+            guard self.handling.isLocal else { return self.route(firstMessageBytes: length) }
             // Answered when the caller has said everything, which is no more than this.
-            case .health, .loadModel, .free:
-                if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
-                    self.reply(LocalReply(.requestTooLarge))
-                }
+            if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
+                self.reply(LocalReply(.requestTooLarge))
             }
         } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless
             || self.isOneHeldTooMany
         {
-            switch self.handling {
-            case .affinity, .relay:
-                // Too long to hold: no hint, never an error.
-                self.metrics.undecodedHints.add()
-                self.chooseCluster(naming: nil)
-                self.route(promptIn: nil)
-            case .health, .loadModel, .free: self.reply(LocalReply(.requestTooLarge))
-            }
+            guard !self.handling.isLocal else { return self.reply(LocalReply(.requestTooLarge)) }
+            // Too long to hold: no hint, never an error.
+            self.metrics.undecodedHints.add()
+            self.chooseCluster(naming: nil)
+            self.route(promptIn: nil)
         }
     }
 
@@ -78,7 +64,7 @@ extension ProxyStream {
     }
 
     /// Length of the first held message with its prefix, when it is whole; nil while it is not.
-    private var heldMessageLength: Int? {
+    var heldMessageLength: Int? {
         self.leg.withUnframedBody { held in
             guard let prefix = try? GRPCFramePrefix(held) else { return nil }
             let length = GRPCFramePrefix.byteCount + Int(prefix.length)
@@ -104,17 +90,21 @@ extension ProxyStream {
         case .health: self.answerHealth()
         case .loadModel: self.answerLoadModel()
         case .free: self.answerFree()
-        case .affinity, .relay:
+        case .status: self.answerStatus()
+        case .metrics: self.answerMetrics()
+        case .storesEverywhere: self.writeEverywhere()
+        case .grpcHealth(let method): self.answerGRPCHealth(method)
+        case .affinity, .followed, .sticky, .stores, .memo, .relay:
             self.reply(LocalReply(.truncatedRequest))
         }
     }
 
     /// Calls `body` with the held message, without its prefix.
-    private func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
+    func withHeldMessage<Result>(_ length: Int, _ body: (RawSpan) -> Result) -> Result {
         self.leg.withUnframedBody { body($0.extracting(GRPCFramePrefix.byteCount..<length)) }
     }
 
-    private var heldMessageIsCompressed: Bool {
+    var heldMessageIsCompressed: Bool {
         self.leg.withUnframedBody { $0.byteCount > 0 && $0.byte(at: 0) == 1 }
     }
 
@@ -124,28 +114,38 @@ extension ProxyStream {
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
-        if self.handling == .affinity {
-            self.routeByPrompt(length)
-        } else {
-            self.routeByModel(length)
+        switch self.handling {
+        case .affinity, .followed: self.routeByPrompt(length)
+        case .sticky: self.routeByKey(length)
+        case .memo: self.routeUnlessKnown(length)
+        default: self.routeByModel(length)
         }
     }
 
     /// Reads the prompt, makes its chain, and picks. Anything odd about it means no hint.
     private func routeByPrompt(_ length: Int) {
-        let read: Void? = self.withHeldMessage(length) { message in
-            try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
-                hint.withModelIdentity { self.chooseCluster(naming: $0) }
-                guard let cluster = self.cluster else { return }
-                self.makeChain(of: hint, in: cluster)
-            }
+        if self.handling == .followed { self.bond = .followed }
+        let isRead = self.readPrompt(length) { hint in
+            hint.withModelIdentity { self.chooseCluster(naming: $0) }
+            guard let cluster = self.cluster else { return }
+            self.makeChain(of: hint, in: cluster)
         }
-        if read == nil {
+        if !isRead {
             self.metrics.undecodedHints.add()
             self.chooseCluster(naming: nil)
             return self.route(promptIn: nil)
         }
         self.route(promptIn: self.cluster)
+    }
+
+    /// Lends the prompt of the held message to `body`. False when it is none.
+    private func readPrompt(_ length: Int, _ body: (borrowing PromptHint) -> Void) -> Bool {
+        let read: Void? = self.withHeldMessage(length) { message in
+            self.method == .score
+                ? try? PromptHint.readScore(message, in: self.proxyLoop.arena, body)
+                : try? PromptHint.readPredict(message, in: self.proxyLoop.arena, body)
+        }
+        return read != nil
     }
 
     /// Fills the cluster's chain with the prompt, as the cluster's settings say.
@@ -165,7 +165,10 @@ extension ProxyStream {
         self.proxyLoop.chains[cluster].finish()
     }
 
-    private func routeByModel(_ length: Int) {
+    /// Whether the call has one answer, at its end.
+    var answersOnce: Bool { self.method != .predictStream }
+
+    func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
         let read: Void?? = self.withHeldMessage(length) { message in
             try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { self.chooseCluster(naming: $0) }
@@ -175,13 +178,12 @@ extension ProxyStream {
     }
 
     /// Sets the cluster; leaves it nil when no cluster serves the model.
-    private func chooseCluster(naming model: RawSpan?) {
-        let listenerCluster = self.connection?.listenerCluster
+    func chooseCluster(naming model: RawSpan?) {
         guard let model else {
-            self.cluster = listenerCluster ?? 0
+            self.cluster = self.anchor ?? self.runtime.directory.defaultCluster
             return
         }
-        self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: listenerCluster)
+        self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: self.anchor)
     }
 
     // MARK: Picking
@@ -199,7 +201,7 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        switch self.ask(position, chain, retry: nil) {
+        switch self.ask(position, chain, excluding: self.tried, retry: nil) {
         case .picked(let replica, let decision): self.go(to: replica, decision, in: cluster)
         case .waits(let number): self.startWaiting(position, number, retry: nil)
         case .refused(let refusal): self.reply(LocalReply(refusal))
@@ -215,6 +217,7 @@ extension ProxyStream {
         self.decision = decision
         self.leg.forgetReceived()
         self.leg.lease = decision.lease
+        self.leg.expectedNs = self.expectation(decision)
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
@@ -236,12 +239,12 @@ extension ProxyStream {
         case .answered, .cancelled:
             if let cause = self.retryWhenEnded, self.isAttached {
                 self.retryWhenEnded = nil
-                if !self.pickAgain(cause) { self.relayKeptAnswer() }
+                if !self.isWorthRetrying(cause) || !self.pickAgain(cause) { self.couldNotRetry(cause) }
             }
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
-        if !self.requestHasEnded, self.waiting == nil { self.dropUnsentRequest() }
+        if !self.requestHasEnded, !self.isAwaitingModel, self.waiting == nil { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -249,15 +252,17 @@ extension ProxyStream {
         switch self.phase {
         case .routed:
             if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
-            self.reply(LocalReply.of(failure, othersLive: self.othersLive))
-        case .answering: self.endBroken(LocalReply.of(failure, othersLive: self.othersLive))
+            self.reply(self.reply(to: failure))
+        case .answering: self.endBroken(self.reply(to: failure))
         case .begun, .holding, .waiting, .replied, .ended: ()
         }
     }
 
-    private var othersLive: Bool {
-        guard let cluster = self.cluster else { return false }
-        return self.runtime.directory.clusters[cluster].isUsable
+    private func reply(to failure: UpstreamFailure) -> LocalReply {
+        guard let position = self.cluster else { return LocalReply(.noReplica) }
+        let cluster = self.runtime.directory.clusters[position]
+        return LocalReply.of(
+            failure, othersLive: cluster.isUsable, lostStatus: cluster.settings.lostAnswerStatus)
     }
 
     /// Nothing of the answer has been relayed, the whole request is still here, and sending it again does no harm.
@@ -268,7 +273,8 @@ extension ProxyStream {
     }
 
     /// Sends the same request to a replica that was not tried yet, as soon as one has room. False when there is none.
-    func pickAgain(_ cause: RetryCause) -> Bool {
+    /// - Parameter sameReplica: the one that failed, and others that were tried, are as good.
+    func pickAgain(_ cause: RetryCause, sameReplica: Bool = false) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         guard cluster.mayRetry() else { return false }
@@ -276,7 +282,7 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        switch self.ask(position, chain, retry: cause) {
+        switch self.ask(position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
         case .picked(let replica, let decision):
             cluster.metrics.retried(cause)
             self.go(to: replica, decision, in: cluster)
@@ -291,13 +297,9 @@ extension ProxyStream {
     /// The chain of the prompt, made again from the bytes that were kept; empty for a stream without one.
     private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
         self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
-        guard self.handling == .affinity else { return self.proxyLoop.chains[cluster] }
+        guard self.handling == .affinity || self.handling == .followed else { return self.proxyLoop.chains[cluster] }
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
-            _ = self.withHeldMessage(length) { message in
-                try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) -> Void in
-                    self.makeChain(of: hint, in: cluster)
-                }
-            }
+            _ = self.readPrompt(length) { self.makeChain(of: $0, in: cluster) }
         }
         return self.proxyLoop.chains[cluster]
     }
@@ -308,15 +310,16 @@ extension UpstreamFailure {
     fileprivate var isBeforeProcessing: Bool {
         switch self {
         case .connectFailed, .refused: true
-        case .connectionLost, .reset, .notGRPC: false
+        case .connectionLost, .settingsTimeout, .stalled, .reset, .notGRPC: false
         }
     }
 
     fileprivate var retryCause: RetryCause {
         switch self {
         case .connectFailed: .connectFailed
-        case .connectionLost, .reset, .notGRPC: .connectionLost
+        case .connectionLost, .settingsTimeout, .reset, .notGRPC: .connectionLost
         case .refused: .refused
+        case .stalled: .stalled
         }
     }
 }

@@ -24,12 +24,18 @@ extension ProxyStream {
         let retry: RetryCause?
     }
 
-    /// Asks the cluster for a replica.
-    func ask(_ position: Int, _ chain: PrefixChain, retry: RetryCause?) -> Cluster.PickResult {
+    /// Asks the cluster for a replica. A call that belongs to one goes there at once, since it would be of no use elsewhere.
+    func ask(
+        _ position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?
+    ) -> Cluster.PickResult {
         let cluster = self.runtime.directory.clusters[position]
+        if let bond = self.bond {
+            let found = cluster.pick(bond, chain, excluding: tried, at: Loop.now)
+            return found.map { .picked($0.0, $0.1) } ?? .none
+        }
         let loop = self.proxyLoop.loop
         return cluster.pickOrWait(
-            chain, excluding: self.tried, answersOnce: self.method != .predictStream, on: loop, at: Loop.now,
+            chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: Loop.now,
             terms: { self.waitTerms(in: cluster, isRetry: retry != nil) },
             waiter: { number in
                 let bound = LoopBound(self, on: loop)
@@ -71,17 +77,23 @@ extension ProxyStream {
         case .picked(let replica, let decision):
             if let retry = waiting.retry { cluster.metrics.retried(retry) }
             self.go(to: replica, decision, in: cluster)
-        case .refused(let refusal): self.waitedInVain(waiting, LocalReply(refusal))
+        case .refused(let refusal): self.waitedInVain(waiting.retry, LocalReply(refusal))
         case .noReplica:
             // One that has been at a replica which failed hears so, as it would have without waiting.
             let lost = waiting.retry != nil && cluster.isUsable
-            self.waitedInVain(waiting, lost ? LocalReply(.replicaLost) : Self.reply(to: cluster.shortage()))
+            self.waitedInVain(waiting.retry, lost ? LocalReply(.replicaLost) : Self.reply(to: cluster.shortage()))
         }
     }
 
-    private func waitedInVain(_ waiting: Waiting, _ reply: LocalReply) {
-        // The answer of the replica that lacks its model is still here, and says more.
-        if waiting.retry == .notLoaded { self.relayKeptAnswer() } else { self.reply(reply) }
+    private func waitedInVain(_ retry: RetryCause?, _ reply: LocalReply) {
+        switch retry {
+        case .notLoaded?, .otherModel?, .unknownJob?:
+            // The answer of its first replica is still here, and says more.
+            self.phase = .routed
+            self.stopHolding()
+            if let retry { self.couldNotRetry(retry) }
+        case .connectFailed?, .connectionLost?, .refused?, .stalled?, nil: self.reply(reply)
+        }
     }
 
     private func waitTerms(in cluster: Cluster, isRetry: Bool) -> WaitTerms {
@@ -108,7 +120,7 @@ extension ProxyStream {
         let value: UInt64? =
             switch key {
             case .token: self.headers.withValue(.authorization) { PrefixChain.salt(model: $0) }
-            case .metadata(let name): self.headers.withValue(named: name) { PrefixChain.salt(model: $0) }
+            case .metadata(let name): self.headers.withValue(named: Array(name.utf8)) { PrefixChain.salt(model: $0) }
             case .connection: nil
             }
         return value ?? self.connection.map { UInt64(UInt(bitPattern: ObjectIdentifier($0).hashValue)) } ?? 0

@@ -35,8 +35,16 @@ final class ProxyStream: HTTP2Stream {
     /// The caller has said everything it will say.
     var requestHasEnded = false
 
+    /// Position in the directory of the cluster that the listener, a header or the authority says; nil when none does.
+    var anchor: Int?
     /// Position of the cluster in the directory.
     var cluster: Int?
+    /// What says where the call belongs, if its method does.
+    var bond: Cluster.Bond?
+    /// Nobody remembers which replica has the job that the call is about: one after the other is asked.
+    var searchesForJob = false
+    /// What is kept of the answer, and why; nil for nearly every stream.
+    var capture: AnswerCapture?
     var replica: Replica?
     var decision: PickDecision?
     var tried: [ReplicaID] = []
@@ -47,6 +55,11 @@ final class ProxyStream: HTTP2Stream {
     var queueWaitNs: UInt64 = 0
     /// The answer is not relayed: when the leg has ended, another replica is tried.
     var retryWhenEnded: RetryCause?
+    /// The only replica gets its model back, which this waits for; once.
+    var isAwaitingModel = false
+    var hasAwaitedModel = false
+    /// What runs off the loop for this stream.
+    var lateWork: Task<Void, Never>?
 
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
@@ -117,7 +130,11 @@ final class ProxyStream: HTTP2Stream {
         case .always: self.wantsExplanation = true
         }
         self.handling = StreamHandling(self.method)
+        if self.method == nil, let health = self.headers.withValue(.path, { GRPCHealthMethod(path: $0) }) ?? nil {
+            self.handling = .grpcHealth(health)
+        }
         guard self.takeDeadline() else { return self.reply(LocalReply(.malformedTimeout)) }
+        guard self.takeAnchor() else { return self.reply(LocalReply(.unknownModel)) }
         self.start()
     }
 
@@ -213,6 +230,7 @@ final class ProxyStream: HTTP2Stream {
 
     /// Nothing has moved for too long: a worker that went silent for ever is let go of.
     func endIdle() {
+        if self.requestHasEnded { self.countIdleAgainstReplica() }
         if self.leg.isAttached { self.leg.cancel() }
         if self.phase == .answering {
             self.endBroken(LocalReply(.streamIdle))
@@ -228,6 +246,8 @@ final class ProxyStream: HTTP2Stream {
         case .connectionLost: self.resetCode = .cancel
         }
         self.stopWaiting()
+        self.lateWork?.cancel()
+        self.lateWork = nil
         // The caller is gone: the worker's slot should be free within milliseconds.
         if self.leg.isAttached { self.leg.cancel() }
         self.finishIfOver()
@@ -287,11 +307,17 @@ final class ProxyStream: HTTP2Stream {
         self.methodPosition = nil
         self.requestIsHeadersOnly = false
         self.requestHasEnded = false
+        self.anchor = nil
         self.cluster = nil
+        self.bond = nil
+        self.capture = nil
+        self.searchesForJob = false
         self.replica = nil
         self.decision = nil
         self.retryWhenEnded = nil
         self.queueWaitNs = 0
+        self.isAwaitingModel = false
+        self.hasAwaitedModel = false
         self.tried.removeAll(keepingCapacity: true)
         self.startNs = 0
         self.deadlineNs = 0

@@ -1,15 +1,19 @@
 package import Wire
 
 /// Which tokens a listener takes. Several, so that an old one goes on while callers get the new one.
-package struct TokenCheck: Sendable, Equatable {
-    private let tokens: [BearerToken]
+package struct TokenCheck: Sendable {
+    /// Nil: every caller is let in.
+    private let tokens: BearerTokens?
 
     /// - Parameter tokens: none at all means that every caller is let in.
-    package init(_ tokens: [BearerToken] = []) { self.tokens = tokens }
+    package init(_ tokens: [BearerToken] = []) { self.init(BearerTokens(tokens)) }
+
+    /// - Parameter tokens: may be exchanged later. None at all now means that every caller is let in, for ever.
+    package init(_ tokens: BearerTokens) { self.tokens = tokens.current.isEmpty ? nil : tokens }
 
     /// Why a caller is not let in; nil when it is. Says the same as a worker would.
     func refusal(of headers: HeaderBlock) -> LocalReply.Cause? {
-        guard !self.tokens.isEmpty else { return nil }
+        guard let tokens = self.tokens?.current else { return nil }
         switch headers.count(of: .authorization) {
         case 0: return .missingToken
         case 1: ()
@@ -20,7 +24,7 @@ package struct TokenCheck: Sendable, Equatable {
             guard BearerToken.hasScheme(value) else { return .malformedToken }
             // Every token is compared, so that the time does not tell which one was right.
             var isKnown = false
-            for token in self.tokens where token.matches(value) { isKnown = true }
+            for token in tokens where token.matches(value) { isKnown = true }
             return isKnown ? nil : .wrongToken
         } ?? nil
     }

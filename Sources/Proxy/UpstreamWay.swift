@@ -15,7 +15,8 @@ struct UpstreamWay {
     init(from access: ListenerAccess, to cluster: Cluster) {
         var dropped = Self.dropped
         let auth = cluster.settings.auth
-        self.token = auth.token?.revealHeader()
+        // The one of the settings says only whether there is one: it may have been exchanged since.
+        self.token = auth.token == nil ? nil : cluster.tokens.current.first?.revealHeader()
         if auth.token != nil || !auth.passThrough { dropped = dropped.with(.authorization) }
         let isEncrypted = cluster.tls != nil
         if isEncrypted != access.isEncrypted {

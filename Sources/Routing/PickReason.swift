@@ -16,6 +16,12 @@ package enum PickReason: String, CaseIterable, Sendable {
     case consistentHash = "consistent_hash"
     /// It was its turn.
     case roundRobin = "round_robin"
+    /// It has what the call is about: a job, a decoder's state.
+    case sticky
+    /// It is the one that keeps the cluster's stores.
+    case primary
+    /// It holds the prompt that the call looks at without computing it.
+    case followed
 
     /// Stable text for logs and metric labels.
     package var name: String { self.rawValue }
@@ -31,6 +37,9 @@ package enum PickReason: String, CaseIterable, Sendable {
         case .powerOfTwo: 5
         case .consistentHash: 6
         case .roundRobin: 7
+        case .sticky: 8
+        case .primary: 9
+        case .followed: 10
         }
     }
 }

@@ -83,8 +83,9 @@ package struct PrefixChain: Sendable {
     }
 
     /// A digest of any bytes, with the same hash: to know options or a message again.
-    package static func digest(_ bytes: [UInt8]) -> UInt64 {
-        unsafe bytes.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
+    /// - Parameter seed: another seed makes another digest of the same bytes.
+    package static func digest(_ bytes: [UInt8], seed: UInt64 = 0) -> UInt64 {
+        unsafe bytes.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, seed) }
     }
 
     /// As `salt(model: RawSpan)`.

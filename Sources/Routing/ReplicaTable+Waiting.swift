@@ -22,6 +22,7 @@ extension ReplicaTable {
         }
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
+        self.limit(at: now, earns: true)
         guard !self.candidates.isEmpty else { return nil }
         if self.queue.isEmpty, let choice = self.chooseAtOnce(chain, bindsLate: bindsLate, at: now) {
             return .picked(self.commit(choice, chain, answersOnce: answersOnce, at: now))
@@ -64,6 +65,7 @@ extension ReplicaTable {
             let prompt = self.queue.remove(at: self.queue.count - 1)
             return Dispatch(prompt, nil, .noReplica, at: now)
         }
+        self.limit(at: now, earns: false)
         let next = self.expected == nil ? self.dispatchInTurn(at: now) : self.dispatchPlanned(at: now)
         if let next { return next }
         if let dispatch = self.refuseOverdue(at: now) { return dispatch }
@@ -171,6 +173,7 @@ extension ReplicaTable {
         let chain = self.queue.prompts[position].chain
         self.look(at: chain, now)
         self.gather([], hinted: !chain.isEmpty)
+        self.limit(at: now, earns: false)
         guard let choice = self.chooseWithRoom(chain, at: now) else { return nil }
         return self.send(position, choice, .replicaFree, at: now)
     }
@@ -194,7 +197,8 @@ extension ReplicaTable {
 
     private mutating func refuseOverdue(at now: Instant) -> Dispatch? {
         guard
-            let position = self.queue.prompts.firstIndex(where: { prompt in prompt.refuseAt.map { $0 <= now } ?? false })
+            let position = self.queue.prompts.firstIndex(where: { prompt in prompt.refuseAt.map { $0 <= now } ?? false }
+            )
         else { return nil }
         let refusal = QueueRefusal(cause: .waitedTooLong, retryAfterMs: self.queue.retryAfterMs)
         return Dispatch(self.queue.remove(at: position), nil, .refused, refusal, at: now)

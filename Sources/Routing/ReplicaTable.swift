@@ -29,6 +29,8 @@ package struct ReplicaTable: Sendable {
     package internal(set) var expected: ExpectedTTFT?
     /// Leases that are out for replicas that left.
     package internal(set) var departedInFlight = 0
+    /// Who gets less than the policy would give.
+    var admission = Admission()
 
     /// Streams that wait for a replica.
     var queue = WaitingQueue()
@@ -85,6 +87,7 @@ package struct ReplicaTable: Sendable {
         self.order.removeAll { $0 == slot }
         self.index.forget(slot: slot)
         self.expected?.left(slot: slot)
+        self.admission.lift(slot: slot)
     }
 
     /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
@@ -93,6 +96,8 @@ package struct ReplicaTable: Sendable {
         guard let slot = self.slot(of: replica) else { return nil }
         let before = self.members[slot]?.availability
         self.members[slot]?.availability = availability
+        if availability == .trial, before != .trial { self.admission.putOnTrial(slot: slot) }
+        if before == .trial, availability != .trial { self.admission.lift(slot: slot) }
         return before
     }
 
@@ -104,6 +109,11 @@ package struct ReplicaTable: Sendable {
     /// Streams on the replica; zero when it is gone.
     package func inFlight(of replica: ReplicaID) -> Int {
         self.slot(of: replica).flatMap { self.members[$0]?.inFlight } ?? 0
+    }
+
+    /// Streams that a pick ever gave to the replica; zero when it is gone.
+    package func picks(of replica: ReplicaID) -> UInt64 {
+        self.slot(of: replica).flatMap { self.members[$0]?.picks } ?? 0
     }
 
     /// Forgets what the replica was believed to hold: its process restarted. Not for a lost connection, which a
@@ -124,6 +134,7 @@ package struct ReplicaTable: Sendable {
     ) -> PickDecision? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
+        self.limit(at: now, earns: true)
         guard !self.candidates.isEmpty, let choice = self.chooseWithRoom(chain, at: now) else { return nil }
         return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
@@ -226,9 +237,8 @@ package struct ReplicaTable: Sendable {
         _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
-        self.pickCount += 1
-        self.members[chosen.slot]?.lastPick = self.pickCount
-        self.members[chosen.slot]?.picks += 1
+        self.countPick(slot: chosen.slot)
+        if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
         let record =
             self.expected?.sent(
                 chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
@@ -241,7 +251,13 @@ package struct ReplicaTable: Sendable {
             diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0)
     }
 
-    private mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
+    mutating func countPick(slot: Int) {
+        self.pickCount += 1
+        self.members[slot]?.lastPick = self.pickCount
+        self.members[slot]?.picks += 1
+    }
+
+    mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
         self.members[slot]?.inFlight += 1
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)

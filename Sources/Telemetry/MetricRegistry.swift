@@ -135,6 +135,9 @@ package final class MetricRegistry: Sendable {
         return self.families.withLock { families in
             var family = Self.family(name, help, kind, in: families)
             if let known = family.series[key] { return known.handle }
+            // Taken out while it changes: with a second reference every new series would copy all others.
+            families[name] = nil
+            defer { families[name] = family }
             family.checkLabels(labels)
             let handle = make()
             if case .histogram(let new) = handle, case .histogram(let other)? = family.series.values.first?.handle {
@@ -147,7 +150,6 @@ package final class MetricRegistry: Sendable {
             } else {
                 self.dropped.add()
             }
-            families[name] = family
             return handle
         }
     }

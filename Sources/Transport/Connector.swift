@@ -63,6 +63,6 @@ extension ClientBootstrap {
     /// Options of both legs, see `reference/performance.md`: one read per turn into a region of fixed size.
     func configured() -> ClientBootstrap {
         self.channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 * 1024))
+            .channelOption(.recvAllocator, value: ReadBufferSize())
     }
 }

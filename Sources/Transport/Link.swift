@@ -4,29 +4,49 @@ internal import NIOSSL
 /// One byte stream to a peer, TCP or Unix: the socket under an HTTP/2 connection.
 ///
 /// ```
-/// connecting ──opened──► open ──close / peer / error──► closed
+/// connecting ──a peer──► connected ──(TLS)──► open ──close / peer / error──► closed
+///                                              └─closeAfterDrain─► lingering ──┘
 /// ```
+/// A listener's link that has said everything is closed for its handler at once, and lingers: what the peer still sends
+/// is read and dropped, since the kernel answers unread bytes with a reset, which can take our last words from the peer.
 /// Lives on its loop. Owned by its handler's connection; it keeps its handler alive while it is not closed.
 package final class Link {
     package let loop: Loop
     /// The peer's address as text, for logs.
     package private(set) var peer = "unknown"
     private var handler: (any LinkHandler)?
+    private let isAccepted: Bool
+    /// Of the peer that there is; nil before, and when the link is closed.
     private var channel: (any Channel)?
+    /// Bytes may go both ways: there is a peer and, with TLS, its handshake is over.
+    private var isReady = false
     private var isCorked = false
     private var closesAfterDrain = false
     private var closure: LinkClosure?
 
-    package init(on loop: Loop, handler: any LinkHandler) {
-        self.loop = loop
-        self.handler = handler
+    /// What is left of the patience with a peer that still sends.
+    private var linger: (channel: any Channel, timer: LoopTimer, bytesLeft: Int)?
+
+    /// How long, and for how many bytes, a link lingers: about what a peer may have under way by the connection's window.
+    private static let lingerNs: UInt64 = 1_000_000_000
+    private static let lingerBytes = 4 * 1024 * 1024
+
+    package convenience init(on loop: Loop, handler: any LinkHandler) {
+        self.init(on: loop, handler: handler, isAccepted: false)
     }
 
-    package var isOpen: Bool { self.channel != nil && self.closure == nil }
+    /// - Parameter isAccepted: a listener's.
+    init(on loop: Loop, handler: any LinkHandler, isAccepted: Bool) {
+        self.loop = loop
+        self.handler = handler
+        self.isAccepted = isAccepted
+    }
+
+    package var isOpen: Bool { self.isReady && self.channel != nil && self.closure == nil }
 
     /// The handler has something to send: it is asked for it at the end of this turn.
     package func needsDrain() {
-        guard !self.isCorked, self.channel != nil else { return }
+        guard !self.isCorked, self.isReady, self.channel != nil else { return }
         self.isCorked = true
         self.loop.cork(self)
     }
@@ -47,9 +67,14 @@ package final class Link {
 
     // MARK: Called by the channel handler and the connector
 
-    /// There is a peer; with TLS it is not known yet whether the link opens.
-    func connected(_ channel: any Channel) {
+    /// There is a peer; with TLS it is not known yet whether the link opens. False when the link has no use for it: of
+    /// several addresses of a name that are tried at once, the first one counts.
+    func connected(_ channel: any Channel) -> Bool {
+        guard self.channel == nil, let handler = self.handler else { return false }
+        self.channel = channel
         self.peer = Self.text(of: channel.remoteAddress)
+        if self.isAccepted, self.closure == nil { handler.linkAccepted() }
+        return true
     }
 
     /// The link never opens.
@@ -57,8 +82,9 @@ package final class Link {
         if self.closure == nil { self.closure = .connectFailed(.tls(failure)) }
     }
 
-    func opened(_ channel: any Channel) {
-        self.channel = channel
+    func opened() {
+        guard let channel = self.channel else { return }
+        self.isReady = true
         if self.closure != nil {
             channel.close(mode: .all, promise: nil)
             return
@@ -68,7 +94,7 @@ package final class Link {
     }
 
     func received(_ buffer: ByteBuffer) {
-        guard self.closure == nil else { return }
+        guard self.closure == nil else { return self.dropped(buffer.readableBytes) }
         unsafe buffer.withUnsafeReadableBytes { bytes in
             unsafe self.handler?.linkReceived(RawSpan(_unsafeBytes: bytes))
         }
@@ -93,6 +119,11 @@ package final class Link {
     }
 
     func closed() {
+        if let linger = self.linger {
+            linger.timer.cancel()
+            self.linger = nil
+            self.loop.lingeringEnded()
+        }
         self.ended(self.closure ?? .closedByPeer)
     }
 
@@ -124,8 +155,31 @@ package final class Link {
             self.closesAfterDrain = false
             if self.closure == nil { self.closure = .closedByUs }
             // Bytes of this or an earlier turn are still in NIO's queue when the kernel did not take them at once.
-            channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .all, promise: nil) }
+            let bound = LoopBound(self, on: self.loop)
+            channel.writeAndFlush(ByteBuffer()).whenComplete { _ in bound.value.saidEverything() }
         }
+    }
+
+    // MARK: Lingering
+
+    private func saidEverything() {
+        guard let channel = self.channel else { return }
+        guard self.isAccepted, self.loop.mayLinger() else { return channel.close(mode: .all, promise: nil) }
+        let bound = LoopBound(self, on: self.loop)
+        let timer = self.loop.schedule(after: Self.lingerNs) { channel.close(mode: .all, promise: nil) }
+        self.linger = (channel, timer, Self.lingerBytes)
+        channel.close(mode: .output).whenFailure { _ in
+            // The peer is gone already, or there is nothing to close on one side only.
+            bound.loop.execute { channel.close(mode: .all, promise: nil) }
+        }
+        self.ended(self.closure ?? .closedByUs)
+    }
+
+    /// Bytes that came when nobody was there for them any more.
+    private func dropped(_ count: Int) {
+        guard let linger = self.linger else { return }
+        self.linger?.bytesLeft -= count
+        if linger.bytesLeft <= count { linger.channel.close(mode: .all, promise: nil) }
     }
 
     private static func text(of address: SocketAddress?) -> String {

@@ -16,6 +16,8 @@ final class LinkChannelHandler: ChannelInboundHandler {
     private let handshakeLimit: TimeAmount?
     private var handshakeTimer: Scheduled<Void>?
     private var isConnected = false
+    /// The link took this channel and not another one.
+    private var isTaken = false
     private var isOpen = false
 
     /// - Parameter handshakeLimit: how long the TLS handler before this one has; nil when there is none.
@@ -38,11 +40,11 @@ final class LinkChannelHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.link.writabilityChanged() }
+        if self.isTaken, context.channel.isWritable { self.link.writabilityChanged() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case TLSUserEvent.handshakeCompleted(let agreed) = event else {
+        guard self.isTaken, case TLSUserEvent.handshakeCompleted(let agreed) = event else {
             return context.fireUserInboundEventTriggered(event)
         }
         guard agreed == "h2" else {
@@ -53,6 +55,7 @@ final class LinkChannelHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.handshakeTimer?.cancel()
+        guard self.isTaken else { return }
         if self.handshakeLimit != nil, !self.isOpen {
             self.link.handshakeFailed(TLSFailure(.closed, "the peer closed the connection"))
         }
@@ -60,6 +63,7 @@ final class LinkChannelHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard self.isTaken else { return context.close(promise: nil) }
         if self.handshakeLimit != nil, !self.isOpen { return self.refuse(TLSFailure(error), context) }
         self.link.failed(error)
         context.close(promise: nil)
@@ -68,7 +72,8 @@ final class LinkChannelHandler: ChannelInboundHandler {
     private func connected(_ context: ChannelHandlerContext) {
         guard !self.isConnected else { return }
         self.isConnected = true
-        self.link.connected(context.channel)
+        self.isTaken = self.link.connected(context.channel)
+        guard self.isTaken else { return context.close(promise: nil) }
         guard let handshakeLimit else { return self.open(context) }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.handshakeTimer = context.eventLoop.scheduleTask(in: handshakeLimit) {
@@ -87,6 +92,6 @@ final class LinkChannelHandler: ChannelInboundHandler {
         guard !self.isOpen else { return }
         self.isOpen = true
         self.handshakeTimer?.cancel()
-        self.link.opened(context.channel)
+        self.link.opened()
     }
 }

@@ -1,6 +1,8 @@
 /// What is on top of a link: an HTTP/2 connection. All calls come on the link's loop.
 package protocol LinkHandler: AnyObject {
-    /// The link is open. Comes once, before everything else, and not at all when a connect fails.
+    /// A listener's link has a peer, which with TLS has its handshake before it. Comes once, before everything else.
+    func linkAccepted()
+    /// The link is open. Comes once, before bytes do, and not at all when a connect fails.
     func linkOpened()
     /// Bytes have arrived; they are valid during the call only.
     func linkReceived(_ bytes: RawSpan)
@@ -9,6 +11,10 @@ package protocol LinkHandler: AnyObject {
     func linkDrains(into output: inout OutputRawSpan) -> Bool
     /// The link is closed, by whichever side. Comes once, also when a connect fails; nothing follows.
     func linkClosed(_ closure: LinkClosure)
+}
+
+extension LinkHandler {
+    package func linkAccepted() {}
 }
 
 /// Why a link is closed.

@@ -31,12 +31,12 @@ package final class Listener: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: endpoint.isTCP ? 1 : 0)
             .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 * 1024))
+            .childChannelOption(.recvAllocator, value: ReadBufferSize())
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let loop = group.loop(of: channel.eventLoop)
                     let handler = makeHandler(loop)
-                    let link = Link(on: loop, handler: handler)
+                    let link = Link(on: loop, handler: handler, isAccepted: true)
                     handler.own(link)
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.serverHandler()) }

@@ -60,6 +60,10 @@ package final class Loop: Sendable {
         }
     }
 
+    /// One link more reads on after its last words. False when enough do already. On the loop only.
+    func mayLinger() -> Bool { self.output.mayLinger() }
+    func lingeringEnded() { self.output.lingering -= 1 }
+
     @Sendable private func flush() {
         self.output.flush()
     }

@@ -18,3 +18,10 @@ package struct LoopBound<Value>: @unchecked Sendable {
         return self.wrapped
     }
 }
+
+/// Refers to an object of a loop without keeping it alive, so that who carries it elsewhere is never the last to let go.
+package struct Weak<Object: AnyObject> {
+    package private(set) weak var object: Object?
+
+    package init(_ object: Object) { self.object = object }
+}

@@ -7,6 +7,10 @@ final class LoopOutput: @unchecked Sendable {
     private var flushing = ContiguousArray<Link>()
     private var flushIsScheduled = false
     private var buffer: ByteBuffer
+    /// Links that have said everything and still read what their peers send.
+    var lingering = 0
+    /// So that peers who hang on cost few sockets.
+    private static let mostLingering = 256
     /// Room for several frames of the largest size. One read's worth of input seldom makes more output.
     private static let capacity = 256 * 1024
 
@@ -19,6 +23,12 @@ final class LoopOutput: @unchecked Sendable {
         self.links.append(link)
         defer { self.flushIsScheduled = true }
         return !self.flushIsScheduled
+    }
+
+    func mayLinger() -> Bool {
+        guard self.lingering < Self.mostLingering else { return false }
+        self.lingering += 1
+        return true
     }
 
     func flush() {

@@ -40,6 +40,8 @@ extension Cluster {
         var loop: Loop?
         /// When the timer fires; `UInt64.max` when none is set.
         var armedNs = UInt64.max
+        /// By position of the replica, leases that no loop has heard of yet. Empty while nobody waits.
+        var underWay: [Int] = []
     }
 
     /// What is left to do when the lock has been given back. Holds nothing, and allocates nothing, while nobody waits.
@@ -137,6 +139,7 @@ extension Cluster {
     /// Tells the streams whose waiting is over, and sets the timer. Not under the lock.
     func hand(over handover: Handover) {
         for entry in handover.entries { entry.waiter(self.outcome(of: entry.dispatch)) }
+        if !handover.entries.isEmpty { self.state.withLock { $0.arrived(handover) } }
         guard let timer = handover.timer else { return }
         let now = Loop.now
         timer.loop.schedule(after: timer.atNs > now ? timer.atNs - now : 0) { [weak self] in
@@ -186,6 +189,7 @@ extension Cluster.State {
                 own = dispatch
             } else if let waiter {
                 handover.entries.append(Cluster.Handover.Entry(waiter: waiter, dispatch: dispatch))
+                self.count(dispatch, underWay: 1)
             }
         }
         if let wake = self.table.wakeAt?.nanoseconds, wake < self.queue.armedNs, let loop = self.queue.loop {
@@ -193,5 +197,23 @@ extension Cluster.State {
             handover.timer = (loop, wake)
         }
         return handover
+    }
+
+    /// The loops of these streams have been told.
+    fileprivate mutating func arrived(_ handover: Cluster.Handover) {
+        for entry in handover.entries { self.count(entry.dispatch, underWay: -1) }
+    }
+
+    private mutating func count(_ dispatch: Dispatch, underWay amount: Int) {
+        guard let replica = dispatch.decision?.replica,
+            let position = self.entries.firstIndex(where: { $0.replica.id == replica })
+        else { return }
+        while self.queue.underWay.count < self.entries.count { self.queue.underWay.append(0) }
+        self.queue.underWay[position] += amount
+    }
+
+    /// Leases of a replica that no loop has heard of yet.
+    func underWay(_ position: Int) -> Int {
+        position < self.queue.underWay.count ? self.queue.underWay[position] : 0
     }
 }

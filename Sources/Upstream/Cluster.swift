@@ -3,7 +3,7 @@ package import Routing
 import Synchronization
 package import Telemetry
 package import Transport
-import Wire
+package import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
@@ -16,9 +16,13 @@ package final class Cluster: Sendable {
     package let metrics: ClusterMetrics
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
+    /// Our token for the replicas; none when `settings.auth` has none. May be exchanged.
+    package let tokens: BearerTokens
     let log: Logger
     let retryBudget: RetryBudget
     let state: Mutex<State>
+    /// Answers of ModelMetadata.
+    package let memo = AnswerMemo()
 
     struct State: Sendable {
         var table: ReplicaTable
@@ -26,6 +30,10 @@ package final class Cluster: Sendable {
         var entries: [Entry]
         var queue = Queue()
         var signals = ScaleSignals()
+        var outliers: OutlierDetector
+        /// The model that the last LoadModel was about, or that callers were right to name.
+        var expectedModel: [UInt8]?
+        var sticky = StickyTable()
     }
 
     struct Entry: Sendable {
@@ -36,6 +44,16 @@ package final class Cluster: Sendable {
         var why = "not probed yet"
         var probe: ProbeRecord?
         var evictions = 0
+        /// What its streams tell: kept as the outlier detector says it.
+        var outlier = OutlierDetector.Standing.healthy
+        /// Connections to it that are silent although streams wait on them.
+        var stalledConnections = 0
+        /// It was out since it was available last.
+        var wasLost = false
+        /// When a call was answered last.
+        var answeredNs: UInt64 = 0
+        /// Until when nobody needs to probe it to know that it is alive.
+        var freshUntilNs: UInt64 = 0
         /// The last probe was answered with UNAUTHENTICATED.
         var deniesProbes = false
         /// Wakes the replica's prober before its time.
@@ -58,6 +76,7 @@ package final class Cluster: Sendable {
         self.settings = settings
         self.log = log
         self.tls = tls
+        self.tokens = BearerTokens([settings.auth.token].compactMap { $0 })
         self.retryBudget = RetryBudget(settings: settings.connections)
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         var table = ReplicaTable(settings: settings.routing)
@@ -77,7 +96,10 @@ package final class Cluster: Sendable {
         let entries = replicas.map {
             Entry(replica: $0, health: ReplicaHealth(settings: settings.probe), sinceNs: now)
         }
-        self.state = Mutex(State(table: table, entries: entries))
+        self.state = Mutex(
+            State(
+                table: table, entries: entries,
+                outliers: OutlierDetector(settings: settings.outlier, replicas: entries.count)))
     }
 
     // MARK: The data path
@@ -91,12 +113,17 @@ package final class Cluster: Sendable {
             $0.table.pickAndLease(
                 chain, excluding: excluding, answersOnce: answersOnce, at: Instant(nanoseconds: now))
         }
+        return self.counted(decision, isRetry: !excluding.isEmpty)
+    }
+
+    /// Counts a pick, or that there was nobody to pick.
+    func counted(_ decision: PickDecision?, isRetry: Bool) -> (Replica, PickDecision)? {
         guard let decision else {
             self.metrics.noReplica.add()
             return nil
         }
         self.metrics.picked(decision)
-        if excluding.isEmpty { self.retryBudget.earn() }
+        if !isRetry { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)
     }
 
@@ -105,23 +132,35 @@ package final class Cluster: Sendable {
         let instant = Instant(nanoseconds: now)
         let handover = self.state.withLock { state in
             state.table.firstResponse(lease, at: instant)
+            state.entries[self.position(of: lease.replica)].answeredNs = now
             return state.takeReady(at: instant)
         }
         self.hand(over: handover)
     }
 
-    func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none) {
+    func release(
+        _ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none,
+        _ report: StreamReport = .nothing
+    ) {
         let leaseOutcome: LeaseOutcome =
             switch outcome {
             case .answered, .cancelled: .served
             case .failed: .failedBeforeResponse
             }
-        let now = Instant(nanoseconds: Loop.now)
-        let handover = self.state.withLock { state in
-            state.table.release(lease, leaseOutcome, observation, at: now)
-            return state.takeReady(at: now)
+        let now = Loop.now
+        let (ejected, handover) = self.state.withLock { state in
+            let instant = Instant(nanoseconds: now)
+            state.table.release(lease, leaseOutcome, observation, at: instant)
+            let ejected = self.learn(
+                from: outcome, report, of: self.position(of: lease.replica), in: &state, at: now)
+            // Not to a replica that is about to be ejected: then its change lets the others go.
+            return (ejected, ejected == nil ? state.takeReady(at: instant) : Handover())
         }
         self.hand(over: handover)
+        if let ejected {
+            self.standingChanged(self.replica(lease.replica), ejected)
+            self.dispatchWaiting()
+        }
     }
 
     /// Whether the retry budget allows one more; if so it is spent.
@@ -138,7 +177,7 @@ package final class Cluster: Sendable {
         self.state.withLock { state in
             let reachable = state.entries.filter { $0.health.standing != .unreachable }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }
-            if reachable.contains(where: { $0.model == .missing || $0.model == .restarted }) { return .notLoaded }
+            if reachable.contains(where: { [.missing, .restarted, .another].contains($0.model) }) { return .notLoaded }
             return .unreachable
         }
     }
@@ -150,9 +189,10 @@ package final class Cluster: Sendable {
         self.metrics.evicted(replica.name, failure.name)
         self.update(replica, why: failure.name) { entry in
             entry.evictions += 1
+            entry.freshUntilNs = 0
             switch failure {
             case .connectFailed(let cause): entry.health.connectFailed(refused: cause == .refused)
-            case .connectionLost: entry.health.connectionLost()
+            case .connectionLost, .settingsTimeout, .stalled: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
@@ -164,6 +204,7 @@ package final class Cluster: Sendable {
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
                 "detail": "\(failure.detail ?? "")",
             ])
+        self.countConnectionLoss(replica, failure)
         // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
     }
@@ -173,9 +214,12 @@ package final class Cluster: Sendable {
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
             switch outcome {
-            case .alive: entry.health.probeAnswered()
+            case .alive:
+                entry.health.probeAnswered()
+                entry.freshUntilNs = Loop.now + self.settings.probe.freshNs
             case .busy: entry.health.probeTimedOut()
             case .unreachable(let refused):
+                entry.freshUntilNs = 0
                 entry.health.probeFailed(refused: refused)
                 entry.model.lost(refused: refused)
             }
@@ -211,6 +255,7 @@ package final class Cluster: Sendable {
     }
 
     func setModel(of replica: Replica, _ model: ReplicaModel, why: String) {
+        self.memo.forgetAll()
         self.update(replica, why: why) { $0.model = model }
     }
 
@@ -253,6 +298,26 @@ package final class Cluster: Sendable {
         self.state.withLock { $0.entries.contains { $0.health.standing == .available } }
     }
 
+    /// What Status says of the cluster as a whole.
+    var statusState: StatusResponse.State {
+        self.state.withLock { state in
+            let reachable = state.entries.filter { $0.health.standing != .unreachable }
+            guard !reachable.isEmpty else { return .error }
+            let usable = reachable.filter { $0.availability.standing != .out }
+            guard !usable.isEmpty else {
+                return reachable.contains { $0.model == .loading } ? .busy : .uninitialized
+            }
+            return usable.contains { state.table.inFlight(of: $0.replica.id) == 0 } ? .ready : .busy
+        }
+    }
+
+    /// Those that are not known to be out of reach.
+    var reachableReplicas: [Replica] {
+        self.state.withLock { state in
+            state.entries.filter { $0.health.standing != .unreachable }.map(\.replica)
+        }
+    }
+
     /// One replica as operators see it.
     package struct Row: Sendable {
         package var replica: Replica
@@ -292,27 +357,31 @@ package final class Cluster: Sendable {
 
     // MARK: Private
 
-    private func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
+    func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
+    func position(of id: ReplicaID) -> Int { Int(id.number) - Int(self.replicas[0].id.number) }
 
-    func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
+    func replica(_ id: ReplicaID) -> Replica { self.replicas[self.position(of: id)] }
 
-    private func entry(of replica: Replica) -> Entry {
+    func entry(of replica: Replica) -> Entry {
         self.state.withLock { $0.entries[self.position(of: replica)] }
     }
 
     /// Changes what is known about a replica and, with it, whether it may be picked. Returns whether it may not.
     @discardableResult
-    private func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
+    func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
         let position = self.position(of: replica)
         let (before, after) = self.state.withLock { state in
             let before = state.table.availability(of: replica.id) ?? .unknown
             let model = state.entries[position].model
             change(&state.entries[position])
+            if state.entries[position].health.standing == .unreachable { state.outliers.lost(position) }
+            state.entries[position].outlier = state.outliers.standing(position)
             let after = state.entries[position].availability
             if after != before {
                 _ = state.table.setAvailability(replica.id, after)
                 state.entries[position].sinceNs = Loop.now
                 state.entries[position].why = why
+                self.noteReturn(of: position, after, in: &state)
             }
             // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
             if after != before && after == .unreachable || state.entries[position].model.hasLostCache(since: model) {
@@ -342,9 +411,15 @@ extension Cluster.Entry {
         }
         switch self.model {
         case .loading: return .loading
-        case .missing, .restarted: return .notLoaded
+        case .missing, .restarted, .another: return .notLoaded
         case .unchecked: return .suspect
         case .unasked, .loaded: ()
+        }
+        if self.stalledConnections > 0 { return .stalled }
+        switch self.outlier {
+        case .healthy: ()
+        case .ejected: return .ejected
+        case .trial: return .trial
         }
         switch self.health.standing {
         case .unknown: return .unknown

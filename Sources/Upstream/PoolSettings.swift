@@ -4,6 +4,8 @@ package struct PoolSettings: Sendable, Equatable {
     package var perLoop = 1
     /// How long a connect may take.
     package var connectTimeoutMs = 2_000
+    /// How long a replica may take to acknowledge our SETTINGS on a new connection (RFC 9113 §6.5.3). Zero: for ever.
+    package var settingsTimeoutMs = 60_000
     /// How many other replicas a stream may be sent to after a failure before its first response byte.
     package var maxRetries = 3
 

@@ -8,11 +8,13 @@ import Wire
 package final class PooledClient: UpstreamClient {
     package let replica: Replica
     package let loop: Loop
-    private let settings: PoolSettings
+    let settings: PoolSettings
     private let tls: TLSContext?
-    /// What calls of our own send as `authorization`; nil sends none.
-    let ownAuthorization: [UInt8]?
+    private let tokens: BearerTokens
     private let factory: HTTP2SessionFactory
+    private let cluster: Cluster
+    /// Of the loop.
+    let clock: SilenceClock
     /// Counts what the streams of this loop hold.
     let account: BufferAccount
     private var connections: [UpstreamConnection] = []
@@ -22,12 +24,15 @@ package final class PooledClient: UpstreamClient {
     var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
 
     init(
-        replica: Replica, cluster: Cluster, on loop: Loop, factory: HTTP2SessionFactory, account: BufferAccount
+        replica: Replica, cluster: Cluster, on loop: Loop, factory: HTTP2SessionFactory, account: BufferAccount,
+        clock: SilenceClock
     ) {
         self.replica = replica
+        self.cluster = cluster
+        self.clock = clock
         self.settings = cluster.settings.connections
         self.tls = cluster.tls
-        self.ownAuthorization = cluster.settings.auth.token?.revealHeader()
+        self.tokens = cluster.tokens
         self.loop = loop
         self.factory = factory
         self.account = account
@@ -42,11 +47,31 @@ package final class PooledClient: UpstreamClient {
 
     package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
 
+    /// What calls of our own send as `authorization`; nil sends none.
+    var ownAuthorization: [UInt8]? { self.tokens.current.first?.revealHeader() }
     /// `:scheme` of requests to the replica.
     var scheme: StaticString { self.tls == nil ? "http" : "https" }
     /// `:authority` of requests of our own.
     var ownAuthority: String {
         self.tls?.authority(of: self.replica.endpoint) ?? self.replica.endpoint.authority
+    }
+
+    var stallSettings: StallSettings { self.cluster.settings.stall }
+
+    /// The connection is silent although streams wait on it.
+    func stalled(_ connection: UpstreamConnection) { self.cluster.stalled(self.replica) }
+    /// A connection that was stalled has been heard again, or is closed.
+    func resumed(_ connection: UpstreamConnection) { self.cluster.resumed(self.replica) }
+    /// The replica answers PINGs, and no call.
+    func forgotten() { self.cluster.forgot(self.replica) }
+    /// When a call to the replica, on whatever loop, was answered last.
+    func lastAnswerNs() -> UInt64 { self.cluster.lastAnswerNs(of: self.replica) }
+
+    /// Calls `body` with every stream that is open here.
+    package func forEachStream(_ body: (UpstreamStream) -> Void) {
+        for connection in self.connections + self.leaving {
+            connection.session.forEachStream { if let stream = $0 as? UpstreamStream { body(stream) } }
+        }
     }
 
     /// Connections that are open or opening.

@@ -1,17 +1,16 @@
 package import Transport
-import Wire
 
 /// Probes the replicas of one cluster over the native protocol, in the background: every replica by itself, each in its
 /// own time. The data path only reads the state that this keeps.
 package struct Prober: Sendable {
     private let cluster: Cluster
-    private let loops: [LoopBound<UpstreamLoop>]
     private let models: ModelLifecycle
+    private let audit: InFlightAudit
 
     package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], models: ModelLifecycle) {
         self.cluster = cluster
-        self.loops = loops
         self.models = models
+        self.audit = InFlightAudit(cluster: cluster, loops: loops)
     }
 
     /// Probes until the task is cancelled.
@@ -21,6 +20,7 @@ package struct Prober: Sendable {
                 group.addTask { await self.run(replica) }
             }
             group.addTask { await self.sweep() }
+            group.addTask { await self.tick() }
         }
     }
 
@@ -31,7 +31,8 @@ package struct Prober: Sendable {
         var iterator = wakes.makeAsyncIterator()
         while !Task.isCancelled {
             let began = Loop.now
-            await self.probe(replica)
+            // Calls that are answered say as much as a probe would.
+            if !self.isHeardOf(replica, at: began) { _ = await self.models.probes.probe(replica) }
             await self.models.restore(replica)
             let needsCare = self.cluster.model(of: replica).needsCare
             let pause = self.pause(before: needsCare ? .suspect : self.cluster.health(of: replica))
@@ -48,14 +49,11 @@ package struct Prober: Sendable {
         }
     }
 
-    private func probe(_ replica: Replica) async {
-        let began = Loop.now
-        let answer = await UnaryCall.call(
-            BackendPath.health, HealthMessage().encoded(), of: replica, in: self.cluster,
-            on: self.loops[replica.slot % self.loops.count],
-            timeoutMs: self.cluster.settings.probe.deadlineMs)
-        self.cluster.probed(replica, ProbeOutcome(answer), latencyNs: Loop.now - began)
-        if case .status(let code, _, _) = answer { self.cluster.probeAnswered(replica, code) }
+    /// Whether a call to the replica was answered since its last probe was due.
+    private func isHeardOf(_ replica: Replica, at now: UInt64) -> Bool {
+        let intervalNs = UInt64(max(1, self.cluster.settings.probe.intervalMs)) * 1_000_000
+        return self.cluster.isFresh(replica, at: now)
+            && now < self.cluster.lastAnswerNs(of: replica) + min(intervalNs, self.cluster.settings.probe.freshNs)
     }
 
     /// Nanoseconds until the next probe: the interval with jitter, or the short retry time of one that is not all right.
@@ -71,6 +69,14 @@ package struct Prober: Sendable {
         }
     }
 
+    /// What is looked at every second: who does worse than the others, and whether every stream that is counted is there.
+    private func tick() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            self.cluster.lookForOutliers(at: Loop.now)
+            await self.audit.run()
+        }
+    }
+
     private func sweep() async {
         while (try? await Task.sleep(for: .seconds(5))) != nil {
             self.cluster.sweep()
@@ -80,14 +86,16 @@ package struct Prober: Sendable {
 
 extension UnaryCall {
     /// Calls a replica from a task: hops to the loop and back.
+    /// - Parameter isCounted: whether it is a stream of the replica for routing and for LoadModel.
     package static func call(
         _ path: String, _ message: [UInt8], of replica: Replica, in cluster: Cluster,
-        on loop: LoopBound<UpstreamLoop>, timeoutMs: Int
+        on loop: LoopBound<UpstreamLoop>, timeoutMs: Int, isCounted: Bool = false
     ) async -> Answer {
         await withCheckedContinuation { continuation in
             loop.loop.execute {
                 UnaryCall.start(
-                    path, message, on: loop.value.client(of: replica, in: cluster), timeoutMs: timeoutMs
+                    path, message, on: loop.value.client(of: replica, in: cluster), timeoutMs: timeoutMs,
+                    lease: isCounted ? cluster.lease(replica) : nil
                 ) { continuation.resume(returning: $0) }
             }
         }

@@ -9,7 +9,8 @@ package final class QueueMetrics: Sendable {
 
     package init(cluster: String, registry: MetricRegistry) {
         self.waits = registry.histogram(
-            "homing_queue_wait_seconds", help: "How long streams waited in the proxy for a replica, of those that waited.",
+            "homing_queue_wait_seconds",
+            help: "How long streams waited in the proxy for a replica, of those that waited.",
             bounds: Histogram.firstResponseBounds, labels: ["cluster": cluster])
         self.dispatches = Dictionary(
             uniqueKeysWithValues: [DispatchCause.replicaFree, .maxWait, .retry].map { cause in

@@ -1,10 +1,11 @@
 import Connection
+package import Routing
 import Transport
 package import Wire
 
 /// One small call of our own to a replica: a probe, a load, a question. At most one message each way.
 ///
-/// It carries no lease, so routing does not see it. Lives on one loop, and keeps itself alive through its session.
+/// Routing sees it only when its starter takes a lease for it. Lives on one loop, and keeps itself alive through its session.
 package final class UnaryCall: UpstreamStream {
     /// What came of it.
     package enum Answer: Sendable, Equatable {
@@ -41,13 +42,15 @@ package final class UnaryCall: UpstreamStream {
     }
 
     /// Calls `path` with `message`, an encoded protobuf without its gRPC prefix. `completion` is called once, on the loop.
+    /// - Parameter lease: given back when the call ends.
     package static func start(
-        _ path: String, _ message: [UInt8], on client: ReplicaClient, timeoutMs: Int,
+        _ path: String, _ message: [UInt8], on client: ReplicaClient, timeoutMs: Int, lease: Lease? = nil,
         completion: @escaping (Answer) -> Void
     ) {
         let pool = client.inner.pool
         let call = UnaryCall(path: path, pool: pool, message: message, timeoutMs: timeoutMs)
         call.completion = completion
+        call.lease = lease
         call.open(on: client)
         call.send(GRPCFrame.framed(message))
         call.endBody()

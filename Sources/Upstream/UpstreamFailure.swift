@@ -8,6 +8,10 @@ public enum UpstreamFailure: Error, Sendable, Equatable {
     case connectFailed(ConnectFailure)
     /// The connection went away under the stream.
     case connectionLost
+    /// The replica did not acknowledge our SETTINGS in time: nobody is at home on that connection.
+    case settingsTimeout
+    /// The connection was silent for so long, with streams waiting on it, that we gave it up.
+    case stalled
     /// The replica did not take the stream: REFUSED_STREAM, or a GOAWAY with a lower last stream (RFC 9113 §8.7).
     case refused
     /// The replica ended the stream with another RST_STREAM before its answer was complete.
@@ -20,7 +24,7 @@ extension UpstreamFailure {
     /// Whether another replica may be tried while no response byte has been relayed.
     package var mayTryElsewhere: Bool {
         switch self {
-        case .connectFailed, .connectionLost, .refused: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused: true
         case .reset, .notGRPC: false
         }
     }
@@ -28,7 +32,7 @@ extension UpstreamFailure {
     /// Whether the connection is of no more use, and with it perhaps the replica.
     package var isOfConnection: Bool {
         switch self {
-        case .connectFailed, .connectionLost: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled: true
         case .refused, .reset, .notGRPC: false
         }
     }
@@ -38,7 +42,10 @@ extension UpstreamFailure {
         switch self {
         case .connectFailed(.unreachable(let text)): text
         case .connectFailed(.tls(let failure)): failure.detail
-        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .refused, .reset, .notGRPC: nil
+        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .settingsTimeout, .stalled, .refused,
+            .reset,
+            .notGRPC:
+            nil
         }
     }
 
@@ -50,6 +57,8 @@ extension UpstreamFailure {
         case .connectFailed(.unreachable): "connect_failed"
         case .connectFailed(.tls(let failure)): "tls_\(failure.kind.rawValue)"
         case .connectionLost: "connection_lost"
+        case .settingsTimeout: "settings_timeout"
+        case .stalled: "stalled"
         case .refused: "stream_refused"
         case .reset: "stream_reset"
         case .notGRPC: "not_grpc"

@@ -1,8 +1,16 @@
 extension RawSpan {
     /// The byte at `offset`, checked.
+    @inlinable
     package func byte(at offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < self.byteCount, "a byte outside of its span")
         return unsafe self.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
+    }
+
+    /// Four bytes from `offset` on as one number, the first one highest (network byte order).
+    @inlinable
+    package func bigEndianUInt32(at offset: Int) -> UInt32 {
+        precondition(offset >= 0 && offset + 4 <= self.byteCount, "bytes outside of their span")
+        return unsafe UInt32(bigEndian: self.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt32.self))
     }
 
     /// A copy of the bytes.

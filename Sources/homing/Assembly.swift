@@ -7,6 +7,7 @@ import Telemetry
 import Transport
 import UnixSignals
 import Upstream
+import Wire
 
 /// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
 enum Assembly {
@@ -28,8 +29,16 @@ enum Assembly {
             defer { firstSlot += section.replicas.count }
             return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
         }
-        let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
-        let directory = ClusterDirectory(clusters: clusters)
+        let models = clusters.map { cluster in
+            let path = cluster.settings.model.stateFile
+            return ModelLifecycle(
+                cluster: cluster, loops: upstreamLoops,
+                memory: path.isEmpty ? nil : ModelStateFile(path: path, log: log))
+        }
+        let directory = ClusterDirectory(
+            clusters: clusters,
+            defaultCluster: settings.defaultCluster.flatMap { name in clusters.firstIndex { $0.name == name } } ?? 0,
+            modelMetadataKey: settings.proxy.modelMetadataKey.isEmpty ? nil : settings.proxy.modelMetadataKey)
         let runtime = ProxyRuntime(
             settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,
             metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog,
@@ -53,11 +62,22 @@ enum Assembly {
         }
         let reloader = CertificateReloader(certificates, registry: registry, log: log)
         services.append(reloader)
-        services.append(HangupService(log: log) { reloader.reloadNow() })
+        let listenerTokens = settings.listeners.map { BearerTokens($0.auth.tokens.compactMap(\.token)) }
+        let tokens = TokenReloader(
+            zip(settings.listeners, listenerTokens).map { .init(name: "listener \($0.address)", tokens: $1) }
+                + clusters.map { .init(name: "cluster \($0.name)", tokens: $0.tokens) },
+            registry: registry, log: log)
+        services.append(
+            HangupService(log: log) {
+                reloader.reloadNow()
+                tokens.reloadNow()
+            })
         services.append(
             ProxyService(
-                listeners: zip(settings.listeners, certificates.listeners).map { listener, tls in
-                    ProxyService.Listening(listener, tls: tls, clusters: clusters)
+                listeners: settings.listeners.indices.map { index in
+                    ProxyService.Listening(
+                        settings.listeners[index], tls: certificates.listeners[index], tokens: listenerTokens[index],
+                        clusters: clusters)
                 },
                 group: group, loops: proxyLoops, runtime: runtime, log: log, onReadiness: { fleet.readiness = $0 },
                 onServing: { endpoints in

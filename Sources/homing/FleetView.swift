@@ -82,6 +82,22 @@ final class FleetView: AdminSource {
             }
         }
         registry.observed(
+            "homing_panic", help: "1 while so many replicas are out that ejections are not heeded.", kind: .gauge
+        ) { emit in
+            for cluster in clusters { emit(cluster.panics ? 1 : 0, ["cluster": cluster.name]) }
+        }
+        registry.observed(
+            "homing_replica_slots",
+            help: "Requests that each replica works on side by side, by its LoadModel; 0 while nobody said.",
+            kind: .gauge
+        ) { emit in
+            for cluster in clusters {
+                for replica in cluster.replicas {
+                    emit(replica.slots, ["cluster": cluster.name, "replica": replica.name])
+                }
+            }
+        }
+        registry.observed(
             "homing_index_blocks", help: "Prompt blocks that each cluster's prefix index remembers.", kind: .gauge
         ) { emit in
             for cluster in clusters { emit(cluster.indexedBlocks, ["cluster": cluster.name]) }
@@ -94,7 +110,7 @@ extension ReplicaModel {
     fileprivate var isLoaded: Bool? {
         switch self {
         case .unasked, .unchecked, .restarted: nil
-        case .loading, .missing: false
+        case .loading, .missing, .another: false
         case .loaded: true
         }
     }

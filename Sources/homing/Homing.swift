@@ -1,6 +1,5 @@
 import ArgumentParser
 
-@main
 struct Homing: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "homing",

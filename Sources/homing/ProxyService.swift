@@ -5,6 +5,7 @@ import ServiceLifecycle
 import Synchronization
 import Transport
 import Upstream
+import Wire
 
 /// The downstream side as a service: binds, serves, and on shutdown drains.
 ///
@@ -21,11 +22,12 @@ struct ProxyService: Service {
         /// Of a UNIX socket.
         let permissions: UInt32
 
-        init(_ settings: ListenerSettings, tls: TLSContext?, clusters: [Cluster]) {
+        /// - Parameter tokens: those of the settings, which may be exchanged later.
+        init(_ settings: ListenerSettings, tls: TLSContext?, tokens: BearerTokens, clusters: [Cluster]) {
             self.endpoint = settings.address
             var access = ListenerAccess()
             access.cluster = settings.cluster.flatMap { name in clusters.firstIndex { $0.name == name } }
-            access.tokens = TokenCheck(settings.auth.tokens.compactMap(\.token))
+            access.tokens = TokenCheck(tokens)
             access.isEncrypted = tls != nil
             self.access = access
             self.tls = tls

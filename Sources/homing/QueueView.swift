@@ -43,7 +43,8 @@ enum QueueView {
         }
         registry.observed(
             "homing_replicas_wanted",
-            help: "Replicas that would serve the work of the last minute at a saturation of 0.7, at least 1.", kind: .gauge
+            help: "Replicas that would serve the work of the last minute at a saturation of 0.7, at least 1.",
+            kind: .gauge
         ) { emit in
             for cluster in clusters {
                 if let wanted = cluster.signals.replicasWanted { emit(wanted, ["cluster": cluster.name]) }
@@ -63,7 +64,9 @@ enum QueueView {
                 }
             }
         }
-        observe("homing_replica_prefill_tokens_per_second", "Prompt tokens per second that each replica is believed to do.") {
+        observe(
+            "homing_replica_prefill_tokens_per_second", "Prompt tokens per second that each replica is believed to do."
+        ) {
             $0.prefillTokensPerSecond
         }
         observe("homing_replica_prompt_overhead_seconds", "What each prompt is believed to take besides its tokens.") {
@@ -72,10 +75,8 @@ enum QueueView {
         observe("homing_replica_cache_tokens", "Tokens that each replica's cache is believed to hold.") {
             Double($0.cacheTokens)
         }
-        observe("homing_replica_slots", "Streams that each replica is known to work on at a time, 0 if it is not known.") {
-            Double($0.slots)
-        }
-        observe("homing_replica_predicted_ttft_seconds", "Predicted time to the first response, averaged over dozens.") {
+        observe("homing_replica_predicted_ttft_seconds", "Predicted time to the first response, averaged over dozens.")
+        {
             $0.predictedMs / 1_000
         }
         observe("homing_replica_observed_ttft_seconds", "Observed time to the first response of the same streams.") {

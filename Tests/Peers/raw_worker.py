@@ -83,7 +83,8 @@ class WorkerConnection:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case h2.events.StreamEnded():
                 if self.is_health(event.stream_id):
-                    self.answer(event.stream_id, HEALTHY)
+                    if self.worker.answers_health:
+                        self.answer(event.stream_id, HEALTHY)
                 elif event.stream_id in self.open:
                     self.worker.on_end(self, event.stream_id)
             case h2.events.StreamReset():
@@ -134,6 +135,7 @@ class RawWorker:
         self.on_end = on_end or (lambda connection, stream: connection.answer(stream))
         self.settings = settings or {}
         self.reads = True
+        self.answers_health = True
         self.calls = 0
         self.violations: list[str] = []
         self.connections: list[WorkerConnection] = []

@@ -248,7 +248,7 @@ def test_what_is_learned_is_in_sight(own_fleet):
         assert estimates["prefill_tokens_per_s"] > 0 and estimates["cache_tokens"] > 0, row
         assert estimates["observations"] > 0 and estimates["observed_ms"] >= 30, row
     metrics = fleet.homing.metrics()
-    for name in ("prefill_tokens_per_second", "prompt_overhead_seconds", "cache_tokens", "slots",
+    for name in ("prefill_tokens_per_second", "prompt_overhead_seconds", "cache_tokens",
                  "predicted_ttft_seconds", "observed_ttft_seconds"):
         assert len(metrics.named(f"homing_replica_{name}")) == 2
     assert metrics.sum("homing_replicas_wanted") >= 1

@@ -56,6 +56,37 @@ def test_http_1_gets_an_answer_that_a_person_can_read(fleet, bystander, request_
     assert not length or int(length[0].split(b":")[1]) == len(body)
 
 
+def test_last_words_reach_a_caller_that_still_sends(fleet, bystander):
+    """A socket that is closed with unread bytes in it resets the connection, and what was said last may be lost."""
+    with open_socket(fleet.address) as connection:
+        head = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2000000\r\n\r\n"
+        connection.sendall(head + b"x" * 2_000_000)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+        assert answer.startswith(b"HTTP/1.1 426"), answer
+        assert answer.endswith(b"not HTTP/1.\n"), answer
+
+
+def test_a_goaway_reaches_a_caller_that_still_sends(fleet, bystander):
+    with open_socket(fleet.address) as connection:
+        connection.sendall(PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        connection.sendall(b"\x00\x00\x04\x03\x00\x00\x00\x00\x00" + b"\x00" * 4)  # RST_STREAM of no stream.
+        connection.sendall((b"\x00\x40\x00\xee\x00\x00\x00\x00\x00" + b"x" * 16_384) * 100)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+        assert b"\x07\x00\x00\x00\x00\x00" + bytes(7) + b"\x01" in answer, "GOAWAY says PROTOCOL_ERROR"
+
+
+def test_a_caller_that_never_stops_sending_is_cut_off(fleet, bystander):
+    with open_socket(fleet.address) as connection:
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 1_000_000)
+            for _ in range(200):
+                connection.sendall(b"x" * 1_000_000)
+
+
 def test_connections_that_say_nothing_do_not_hinder_others(fleet, bystander):
     silent = [open_socket(fleet.address) for _ in range(50)]
     half = [open_socket(fleet.address) for _ in range(50)]

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from attack import KINDS
 from client import BIDI, PREDICT, Conversation, prompt, script
 from frames import (
     CONTINUATION,
@@ -49,10 +50,10 @@ proxy:
 class Honest:
     """The honest caller's process."""
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, least: int = 50):
         path = pathlib.Path(__file__).with_name("honest.py")
         self.process = subprocess.Popen(
-            [sys.executable, path, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, path, address, str(least)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout.readline().strip() == "honest calls"
 
@@ -84,8 +85,7 @@ def fortress(tmp_path_factory):
     path.write_text(SETTINGS)
     fleet = launch(2, "-c", str(path), "--threads", "2")
     try:
-        honest = Honest(fleet.address)
-        wait_until(lambda: fleet.homing.metrics().sum("homing_streams_total") > 200, "calls for a measure", 30)
+        honest = Honest(fleet.address, 1_000)
         fleet.quiet_p99 = p99(honest.result()["took"])
         yield fleet
         fleet.expect_quiet()
@@ -102,11 +102,8 @@ def attacked(fortress):
     result = honest.result()
     assert fortress.homing.is_running, fortress.homing.tail()
     assert not result["failures"], result["failures"][:5]
-    # The limit is 3 × the quiet p99, which holds on a machine of one's own: HOMING_STRICT_TIMES=1 asks for it. Elsewhere
-    # other work decides about such a figure, and the promise is that every honest call is served without a stall.
-    worst = 3 * fortress.quiet_p99 if os.environ.get("HOMING_STRICT_TIMES") else 2.0
-    print(f"honest p99 {p99(result['took']) * 1e3:.1f} ms, quiet {fortress.quiet_p99 * 1e3:.1f} ms")
-    assert p99(result["took"]) < worst, f"p99 {p99(result['took']):.4f} s, quiet {fortress.quiet_p99:.4f} s"
+    # So few calls have no p99 worth the name; that of a long attack is looked at below.
+    assert max(result["took"]) < 2.0, "no honest call waits for an attack"
     fortress.expect_quiet()
     wait_until(lambda: resident(fortress) < before + 40_000, f"memory is back at {before} kB")
 
@@ -122,11 +119,11 @@ def flood(peer: Peer, piece: bytes, times: int):
 
 
 def expect_end(peer: Peer):
-    """The connection ends; its GOAWAY may be lost when the peer still sends while it is closed."""
+    """The connection ends, and its GOAWAY comes although the peer still sent when it was said."""
     while not peer.is_closed:
         peer.turn(10)
     goaway = peer.goaway()
-    assert goaway is None or goaway.code == "ENHANCE_YOUR_CALM", peer.story()
+    assert goaway is not None and goaway.code == "ENHANCE_YOUR_CALM", peer.story()
 
 
 # MARK: - Floods
@@ -150,6 +147,32 @@ def test_a_flood_ends_its_own_connection(attacked, kind):
             flood(peer, FLOODS[kind](peer), 200_000)
             expect_end(peer)
     assert defences(attacked, kind) == before + 3
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_an_attack_that_goes_on_and_on_is_hardly_noticed(fortress, kind):
+    """The attacker comes back as soon as it is sent away, for as long as the honest caller makes its calls.
+
+    The limit is 3 × the quiet p99, which holds on a machine of one's own: HOMING_STRICT_TIMES=1 asks for it. Elsewhere
+    other work decides about such a figure, and the promise is that every honest call is served without a stall."""
+    before, memory = defences(fortress, kind), resident(fortress)
+    path = pathlib.Path(__file__).with_name("attack.py")
+    attacker = subprocess.Popen(
+        [sys.executable, path, fortress.address, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert attacker.stdout.readline().strip() == "attacking"
+        result = Honest(fortress.address, 1_000).result()
+    finally:
+        times = int(attacker.communicate("", timeout=30)[0])
+    assert fortress.homing.is_running, fortress.homing.tail()
+    assert not result["failures"], result["failures"][:5]
+    measured, quiet = p99(result["took"]), fortress.quiet_p99
+    print(f"{kind}: {times} attacks, honest p99 {measured * 1e3:.1f} ms, quiet {quiet * 1e3:.1f} ms")
+    assert measured < (3 * quiet if os.environ.get("HOMING_STRICT_TIMES") else 2.0), f"p99 {measured:.4f}, {quiet:.4f}"
+    assert defences(fortress, kind) == before + times
+    fortress.expect_quiet()
+    wait_until(lambda: resident(fortress) < memory + 40_000, f"memory is back at {memory} kB")
 
 
 @pytest.mark.parametrize("piece", [window_update(0, 1), window_update(1, 1), frame(0x77, 0, 0, b"x")])
@@ -225,6 +248,39 @@ def test_an_hpack_bomb_is_answered_and_the_connection_kept(attacked):
                 peer.wait(lambda: peer.has_ended(stream), "the stream ends")
         peer.alive()
     assert defences(attacked, "headers_too_large") >= before + 1
+
+
+def with_value(peer: Peer, stream: int, size: int) -> bytes:
+    """A request with one header value of `size` bytes on the wire, in as many frames as it takes."""
+    block = peer.encoder.encode(USUAL) + peer.encoder.encode([("x-large", "v" * size)], huffman=False)
+    pieces = [block[start : start + 16_384] for start in range(0, len(block), 16_384)]
+    frames = []
+    for position, piece in enumerate(pieces):
+        flags = END_HEADERS if position == len(pieces) - 1 else 0
+        frames.append(frame(CONTINUATION if position else HEADERS, flags, stream, piece))
+    return b"".join(frames)
+
+
+def test_the_longest_header_value_is_answered_and_the_connection_kept(attacked):
+    before = defences(attacked, "headers_too_large")
+    with Peer(attacked.address) as peer:
+        peer.send(with_value(peer, 1, 65_536))
+        assert peer.served(1) == "8"
+        peer.alive()
+        # The dynamic table is as both sides think it is.
+        peer.call(3)
+        assert peer.served(3) == "0"
+    assert defences(attacked, "headers_too_large") == before + 1
+
+
+@pytest.mark.parametrize("size", [65_537, 200_000])
+def test_a_header_value_past_the_decoders_bound_costs_its_connection_and_says_so(attacked, size):
+    """nghttp2's HPACK decoder takes no longer string, and what it did not decode it can never find its way back from."""
+    before = attacked.homing.metrics().sum("homing_protocol_errors_total")
+    with Peer(attacked.address) as peer:
+        peer.send(with_value(peer, 1, size))
+        peer.expect_connection_error("COMPRESSION_ERROR")
+    assert attacked.homing.metrics().sum("homing_protocol_errors_total") == before + 1
 
 
 def test_malformed_requests_are_counted(attacked):

@@ -1,10 +1,11 @@
 """Messages far past every window and buffer, both ways."""
 
+import contextlib
 import hashlib
 
 import pytest
 
-from client import BIDI, ECHO, PREDICT_STREAM, prompt, script
+from client import BIDI, ECHO, PREDICT, PREDICT_STREAM, prompt, script
 
 MIB = 1024 * 1024
 
@@ -17,7 +18,7 @@ def patterned(size: int) -> bytes:
     ]
 
 
-@pytest.mark.parametrize("size", [5 * MIB, 40 * MIB])
+@pytest.mark.parametrize("size", [5 * MIB, 64 * MIB])
 def test_a_large_message_passes_both_ways(relay, size):
     with relay.client() as client:
         message = patterned(size)
@@ -26,7 +27,7 @@ def test_a_large_message_passes_both_ways(relay, size):
         assert answer.reply == message
 
 
-@pytest.mark.parametrize("size", [5 * MIB, 40 * MIB])
+@pytest.mark.parametrize("size", [5 * MIB, 64 * MIB])
 def test_a_large_prompt_reaches_the_worker_and_a_large_reply_the_caller(relay, size):
     with relay.client() as client:
         answer = client.call(PREDICT_STREAM, prompt(patterned(size)), script(messages=1, reply_bytes=size), 60)
@@ -61,3 +62,47 @@ def test_a_caller_that_reads_slowly_holds_back_the_worker_and_nobody_else(relay)
             assert buffered <= 8 * MIB, "the rest of the 64 MiB waits in the worker, not in the program"
         rest = call.outcome()
         assert rest.ok and len(rest.replies) == 63
+
+
+def memory(fleet, what: str) -> int:
+    """Bytes of the program that are in RAM (`VmRSS`), or the most there have been (`VmHWM`)."""
+    with open(f"/proc/{fleet.homing.pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(what))
+
+
+@contextlib.contextmanager
+def grows_at_most(fleet, limit: int):
+    """Fails when the program needed more than `limit` bytes beyond what it has at the beginning."""
+    before = memory(fleet, "VmRSS")
+    with open(f"/proc/{fleet.homing.pid}/clear_refs", "w") as peak:
+        peak.write("5")  # The peak begins again from here.
+    yield
+    grown = memory(fleet, "VmHWM") - before
+    print(f"grew by {grown / MIB:.1f} MiB")
+    assert grown < limit, f"{grown / MIB:.1f} MiB more than before"
+
+
+#: What a stream may cost: the request bytes that are kept for a retry (max_held_bytes, 4 MiB) and a window on each leg;
+#: the rest is what buffers of this size leave behind in an allocator.
+ONE_STREAM = 16 * MIB
+
+
+def test_64_mib_both_ways_cost_windows_and_not_messages(own_fleet):
+    fleet = own_fleet(2, "--threads", "1")
+    size = 64 * MIB
+    message = patterned(size)
+    with fleet.client() as client:
+        assert client.call(ECHO, patterned(5 * MIB), timeout=60).ok, "buffers have their usual size"
+        with grows_at_most(fleet, ONE_STREAM):
+            answer = client.call(ECHO, message, timeout=120)
+            assert answer.ok and answer.reply == message, answer.details
+        with grows_at_most(fleet, ONE_STREAM):
+            answer = client.call(PREDICT, prompt(message), script(reply_bytes=size), 120)
+            assert answer.ok and answer.reply.ByteSize() >= size, answer.details
+        with grows_at_most(fleet, ONE_STREAM):
+            answer = client.call(PREDICT_STREAM, prompt(message), script(messages=3, reply_bytes=size), 120)
+            assert answer.ok and all(reply.ByteSize() >= size for reply in answer.replies), answer.details
+            assert len(answer.replies) == 3
+        with grows_at_most(fleet, ONE_STREAM):
+            answer = client.call(BIDI, iter([message, message]), timeout=120)
+            assert answer.ok and answer.replies == [message, message], answer.details

@@ -235,11 +235,27 @@ def test_a_changed_initial_window_changes_open_streams_and_may_make_them_negativ
 
 
 def test_an_initial_window_that_overflows_an_open_stream_is_a_flow_control_error(fleet):
-    """RFC 9113 §6.9.2 wants the connection to end; nghttp2 ends the stream whose window it is, and we leave it there."""
+    """RFC 9113 §6.9.2: of the connection, however many of its streams could go on."""
+    before = fleet.homing.metrics().sum("homing_protocol_errors_total")
     with Peer(fleet.address) as peer:
-        peer.send(peer.request(1) + window_update(1, 2**31 - 1 - 65_535))
+        peer.send(peer.request(1) + peer.request(3) + window_update(3, 2**31 - 1 - 65_535))
+        peer.alive()
+        peer.send(settings((INITIAL_WINDOW_SIZE, 65_536)))
+        peer.expect_connection_error("FLOW_CONTROL_ERROR")
+    assert fleet.homing.metrics().sum("homing_protocol_errors_total") == before + 1
+
+
+def test_an_initial_window_up_to_the_largest_is_no_error(fleet):
+    """2³¹−1 exactly, once by one step and once by two, for streams that have used some of their window."""
+    with Peer(fleet.address) as peer:
+        peer.send(peer.request(1) + window_update(1, 2**31 - 1 - 65_537))
+        peer.send(settings((INITIAL_WINDOW_SIZE, 65_536)) + settings((INITIAL_WINDOW_SIZE, 65_537)))
+        peer.alive()
+        peer.send(settings((INITIAL_WINDOW_SIZE, 0)) + frame(DATA, END_STREAM, 1, MESSAGE))
+        assert peer.served(1) == "0"
         peer.send(settings((INITIAL_WINDOW_SIZE, 2**31 - 1)))
-        peer.expect_stream_error(1, "FLOW_CONTROL_ERROR")
+        peer.call(3)
+        assert peer.served(3) == "0"
 
 
 def test_a_caller_that_sends_past_its_window_is_refused(fleet):

@@ -19,9 +19,10 @@ Codes = h2.settings.SettingCodes
 
 
 @contextlib.contextmanager
-def program(*workers: RawWorker, arguments=()):
+def program(*workers: RawWorker, arguments=(), named=True):
     """The program before hand-made workers, on one thread, so that each has one connection of it besides the prober's."""
-    homing = Homing([worker.address for worker in workers], "--threads", "1", "--policy", "round_robin", *arguments)
+    addresses = [worker.address for worker in workers] if named else []
+    homing = Homing(addresses, "--threads", "1", "--policy", "round_robin", *arguments)
     try:
         homing.started()
         states = lambda: {row["state"] for row in homing.replicas().values()}
@@ -219,15 +220,21 @@ def test_a_changed_initial_window_holds_and_frees_an_upload(window):
         assert any(len(body) == 200_005 for c in worker.connections for body in c.bodies.values())
 
 
-def test_an_idle_connection_to_a_worker_is_not_pinged():
-    """gRPC servers cut off a client that pings more often than every five minutes: the program pings never."""
-    with RawWorker() as worker, program(worker) as homing, Client(homing.address) as client:
-        for number in range(50):
-            assert client.predict(f"{number}").ok
-        conversation = Conversation(client, BIDI, timeout=3)
-        conversation.outcome()
-        conversation.close_half()
-        assert sum(connection.pings for connection in worker.connections) == 0
+def test_a_connection_to_a_worker_is_never_pinged(config):
+    """gRPC servers cut off a client that pings without streams more often than every five minutes. The program pings
+    never: whether a worker lives it asks with Health, at the pace of its probes, which is set to one in 20 ms here."""
+    with RawWorker() as worker:
+        flags = config(
+            f"clusters: [{{name: main, replicas: ['{worker.address}'], probe: {{interval_ms: 20, retry_ms: 20}}}}]\n"
+        )
+        with program(worker, arguments=flags, named=False) as homing, Client(homing.address) as client:
+            for number in range(50):
+                assert client.predict(f"{number}").ok
+            probes = lambda: homing.metrics().sum("homing_probes_total")
+            enough = probes() + 100
+            wait_until(lambda: probes() >= enough, "a hundred probes pass over connections without a call", 30)
+            assert sum(connection.pings for connection in worker.connections) == 0
+            assert len(worker.connections) <= 2, "and the connections were kept"
 
 
 # MARK: - Silence

@@ -205,6 +205,58 @@ def test_a_workers_refusal_reaches_the_caller_as_it_is(guarded):
     assert sum("does not accept our token" in line for line in fleet.homing.stderr) == 1
 
 
+# MARK: - New tokens
+
+
+def reloads(fleet, outcome: str) -> float:
+    return fleet.homing.metrics().sum("homing_token_reloads_total", outcome=outcome)
+
+
+def hang_up(fleet, outcome: str):
+    """SIGHUP, and what it leads to."""
+    before = reloads(fleet, outcome)
+    fleet.homing.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: reloads(fleet, outcome) == before + 1, f"the tokens are {outcome}")
+
+
+def test_a_new_token_of_callers_is_taken_up_at_sighup(guarded, secret):
+    fleet = guarded()
+    with fleet.client() as client:
+        calls = lambda token: client.predict("x", bearer(token)).code
+        assert calls(OLD) is grpc.StatusCode.OK
+        (secret / "old").write_text("a-newer-token\n")
+        assert calls("a-newer-token") is grpc.StatusCode.UNAUTHENTICATED, "nobody asked for it yet"
+        hang_up(fleet, "replaced")
+        assert calls("a-newer-token") is grpc.StatusCode.OK, "on a connection that was open before, too"
+        assert calls(OLD) is grpc.StatusCode.UNAUTHENTICATED
+        assert calls(TOKEN) is grpc.StatusCode.OK, "what the environment says stays"
+        for broken in ("", "two words\n"):
+            (secret / "old").write_text(broken)
+            hang_up(fleet, "failed")
+            assert calls("a-newer-token") is grpc.StatusCode.OK, "a file of no use changes nothing"
+        (secret / "old").unlink()
+        hang_up(fleet, "failed")
+        assert calls("a-newer-token") is grpc.StatusCode.OK
+        assert any("tokens not reloaded, the old ones stay" in line for line in fleet.homing.stderr)
+        assert not any("a-newer-token" in line for line in fleet.homing.stderr)
+
+
+def test_a_new_token_of_workers_is_taken_up_at_sighup(guarded, secret):
+    (secret / "workers").write_text("not-yet-the-right-one")
+    fleet = guarded(auth={"token_file": str(secret / "workers")}, worker_token=WORKERS)
+    with Client(fleet.homing.addresses[1]) as client:
+        assert client.predict("x").code is grpc.StatusCode.UNAUTHENTICATED
+        (secret / "workers").write_text(WORKERS)
+        hang_up(fleet, "replaced")
+        assert client.predict("x").ok
+        denied = lambda: fleet.homing.metrics().sum("homing_probes_denied_total")
+        last = denied()
+        healthy = lambda: sum(worker.count(HEALTH, "ended") for worker in fleet.workers)
+        enough = healthy() + 4
+        wait_until(lambda: healthy() >= enough, "probes carry the new one")
+        assert denied() <= last + len(fleet.workers), "but for those that were under way"
+
+
 @pytest.mark.skipif(os.environ.get("HOMING_TEST_TOKEN") is not None, reason="the environment has the test's variable")
 def test_a_token_that_is_not_there_is_a_problem_with_a_path(tmp_path):
     import subprocess

@@ -20,6 +20,7 @@ What a call does is said by the metadata `x-script`, a JSON object:
     status        name of the gRPC status to end with, after `messages` messages; a unary call fails without a message
     details       its message
     never         never answer
+    block_s       block the event loop for so long, as a single-threaded worker does: not even Health is answered
 """
 
 import argparse
@@ -29,6 +30,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 import grpc
 import grpc.aio
@@ -48,6 +50,8 @@ class Memory:
         self.model: str | None = None
         self.loading = 0
         self.violations: list[str] = []
+        self.jobs: set[str] = set()
+        self.store: dict[tuple, bytes] = {}
 
     def count(self, method: str, what: str):
         self.methods.setdefault(method, {"started": 0, "ended": 0, "cancelled": 0, "denied": 0})[what] += 1
@@ -83,6 +87,8 @@ class Call:
     async def begin(self):
         if self.script.get("early_headers"):
             await self.headers()
+        if "block_s" in self.script:
+            time.sleep(self.script["block_s"])
         if self.script.get("never"):
             await asyncio.Event().wait()
         if "delay_s" in self.script:
@@ -236,10 +242,46 @@ class Worker(grpc.GenericRpcHandler):
         response = self.backend[path].response
         if response is pb.Reply:
             return make(pb.Reply, message=call.payload(self.address))
-        return response()
+        return await self.state_of_mine(call, path.rpartition("/")[2], request) or response()
+
+    async def state_of_mine(self, call: Call, method: str, request):
+        """The calls whose answers differ between workers; None for the others."""
+        memory = self.memory
+        if method in ("StartFineTune", "StartQuantization"):
+            job = request.job_id or f"job-of-{self.address}-{len(memory.jobs)}"
+            memory.jobs.add(job)
+            return (pb.FineTuneJobResult if method == "StartFineTune" else pb.QuantizationJobResult)(
+                job_id=job, success=True, message=self.address)
+        if method in ("StopFineTune", "StopQuantization"):
+            await self.check_job(call, request)
+            return make(pb.Result, message=self.address, success=True)
+        if method == "StoresSet":
+            memory.store |= {tuple(key.Floats): value.Bytes for key, value in zip(request.Keys, request.Values)}
+            return make(pb.Result, message=self.address, success=True)
+        if method == "StoresGet":
+            answer = pb.StoresGetResult()
+            for key in request.Keys:
+                if tuple(key.Floats) in memory.store:
+                    answer.Keys.add().CopyFrom(key)
+                    answer.Values.add().Bytes = memory.store[tuple(key.Floats)]
+            return answer
+        if method == "Status":
+            return pb.StatusResponse(state=2, memory=pb.MemoryUsageData(total=1000))
+        if method == "GetMetrics":
+            return pb.MetricsResponse(
+                slot_id=3, tokens_per_second=10.5, tokens_generated=5, prompt_tokens_processed=7)
+        if method == "ModelMetadata":
+            return make(pb.ModelMetadataResponse, supports_thinking=True, rendered_template=self.address)
+        return None
+
+    async def check_job(self, call: Call, request):
+        if request.job_id not in self.memory.jobs:
+            await call.context.abort(grpc.StatusCode.NOT_FOUND, "no such job")
 
     async def stream(self, call: Call, request):
         await self.check_model(call, request)
+        if call.method.endswith(("FineTuneProgress", "QuantizationProgress")):
+            await self.check_job(call, request)
         await call.begin()
         count = call.script.get("messages", 3)
         for index in range(count):

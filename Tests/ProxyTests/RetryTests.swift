@@ -106,11 +106,11 @@ import Wire
 
     @Test func `a call that changes something is repeated only when it was certainly not begun`() async throws {
         try await Fleet.run(.closesSocket(.beforeHeaders), .healthy) { fleet in
-            let result = try await fleet.call("StoresSet", GRPCFrame.framed([1]))
+            let result = try await fleet.call("ExportModel", GRPCFrame.framed([1]))
             #expect(result.status == .aborted && fleet[1].calls().isEmpty)
         }
         try await Fleet.run(.refusesStream, .healthy) { fleet in
-            let result = try await fleet.call("StoresSet", GRPCFrame.framed([1]))
+            let result = try await fleet.call("ExportModel", GRPCFrame.framed([1]))
             #expect(result.status == .ok && fleet.position(of: result) == 1)
         }
     }

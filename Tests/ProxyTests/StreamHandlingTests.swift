@@ -4,30 +4,42 @@ import Wire
 @testable import Proxy
 
 struct StreamHandlingTests {
-    @Test func `methods that the proxy answers are these, and prompts are read of these`() {
+    @Test func `every method is handled by its nature`() {
         var byHandling: [String: Set<String>] = [:]
         for method in BackendMethod.allCases {
             let kind =
                 switch StreamHandling(method) {
                 case .health: "health"
+                case .status: "status"
+                case .metrics: "metrics"
                 case .loadModel: "load"
                 case .free: "free"
+                case .grpcHealth: "grpc health"
                 case .affinity: "affinity"
+                case .followed: "followed"
+                case .sticky(let mayRepeat): mayRepeat ? "sticky, repeat" : "sticky, once"
+                case .stores(let writes): writes ? "write" : "read"
+                case .storesEverywhere: "everywhere"
+                case .memo: "memo"
                 case .relay(let mayRepeat): mayRepeat ? "repeat" : "once"
                 }
             byHandling[kind, default: []].insert(method.rawValue)
         }
-        #expect(byHandling["health"] == ["Health"] && byHandling["load"] == ["LoadModel"])
-        #expect(byHandling["free"] == ["Free"])
-        #expect(byHandling["affinity"] == ["Predict", "PredictStream"])
+        let repeated = byHandling.removeValue(forKey: "repeat")?.count
         #expect(
-            byHandling["once"] == [
-                "AudioTranscriptionLive", "StoresSet", "StoresDelete", "AudioDecode", "AudioTransformStream",
-                "AudioToAudioStream", "StartFineTune", "StopFineTune", "ExportModel", "StartQuantization",
-                "StopQuantization", "Forward",
+            byHandling == [
+                "health": ["Health"], "status": ["Status"], "metrics": ["GetMetrics"], "load": ["LoadModel"],
+                "free": ["Free"], "affinity": ["Predict", "PredictStream", "Score"], "followed": ["TokenizeString"],
+                "sticky, repeat": ["FineTuneProgress", "QuantizationProgress"],
+                "sticky, once": [
+                    "StartFineTune", "StopFineTune", "StartQuantization", "StopQuantization", "AudioDecode",
+                ],
+                "write": ["StoresSet", "StoresDelete"], "read": ["StoresGet", "StoresFind"], "memo": ["ModelMetadata"],
+                "once": [
+                    "AudioTranscriptionLive", "AudioTransformStream", "AudioToAudioStream", "ExportModel", "Forward",
+                ],
             ])
-        #expect(byHandling.values.reduce(0) { $0 + $1.count } == BackendMethod.allCases.count)
-        #expect(BackendMethod.allCases.count == 52)
+        #expect(repeated == 26 && BackendMethod.allCases.count == 52)
     }
 
     @Test func `what may be repeated has no effect that a second one would double`() {

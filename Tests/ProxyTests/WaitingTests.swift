@@ -35,7 +35,12 @@ import Wire
 
     @Test(arguments: PolicyName.allCases)
     func `no worker has more than its limit, and all calls are answered`(policy: PolicyName) async throws {
-        try await Fleet.run(.echoing, .echoing, plan: { Self.limit(1)(&$0); $0.cluster.routing.policy = policy }) {
+        try await Fleet.run(
+            .echoing, .echoing,
+            plan: {
+                Self.limit(1)(&$0); $0.cluster.routing.policy = policy
+            }
+        ) {
             fleet in
             let caller = try await fleet.caller()
             var calls: [OpenCall] = []
@@ -130,7 +135,10 @@ import Wire
     @Test func `callers take turns, told apart by their token`() async throws {
         // A policy whose idea of the work does not change while the test runs.
         try await Fleet.run(
-            .echoing, plan: { Self.limit(1)(&$0); $0.cluster.routing.policy = .leastInFlight }
+            .echoing,
+            plan: {
+                Self.limit(1)(&$0); $0.cluster.routing.policy = .leastInFlight
+            }
         ) { fleet in
             let caller = try await fleet.caller()
             let first = await Self.open(caller, "a")
@@ -211,7 +219,9 @@ import Wire
     @Test func `a call whose replica failed goes before those that wait, and elsewhere`() async throws {
         try await Fleet.run(
             .refusesStream, .echoing,
-            plan: { Self.limit(1)(&$0); $0.cluster.routing.policy = .roundRobin }
+            plan: {
+                Self.limit(1)(&$0); $0.cluster.routing.policy = .roundRobin
+            }
         ) { fleet in
             let caller = try await fleet.caller()
             // The first worker refuses it, so it goes to the second one and fills it.
@@ -256,8 +266,14 @@ import Wire
         }
     }
 
-    @Test func `places are handed over between loops, and none is lost when callers leave at that moment`() async throws {
-        try await Fleet.run(.echoing, .echoing, plan: { Self.limit(2) { $0.maxWaiting = 500 }(&$0); $0.loops = 3 }) {
+    @Test func `places are handed over between loops, and none is lost when callers leave at that moment`() async throws
+    {
+        try await Fleet.run(
+            .echoing, .echoing,
+            plan: {
+                Self.limit(2) { $0.maxWaiting = 500 }(&$0); $0.loops = 3
+            }
+        ) {
             fleet in
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for number in 0..<12 {
@@ -288,7 +304,8 @@ import Wire
         }
     }
 
-    @Test func `a prompt is held while the replicas have enough to do, and not for longer than it may be`() async throws {
+    @Test func `a prompt is held while the replicas have enough to do, and not for longer than it may be`() async throws
+    {
         try await Fleet.run(
             .neverAnswers, .neverAnswers,
             plan: {

@@ -6,7 +6,7 @@ import Wire
 struct UpstreamFailureTests {
     private static let all: [UpstreamFailure] = [
         .connectFailed(.refused), .connectFailed(.timedOut), .connectFailed(.unreachable("")), .connectionLost,
-        .refused, .reset(.cancel), .notGRPC,
+        .settingsTimeout, .refused, .reset(.cancel), .notGRPC,
     ]
 
     @Test func `what concerns the connection may be tried elsewhere, and so may a refusal`() {

@@ -10,8 +10,12 @@
 struct FrameGate {
     struct Refusal {
         let offence: HTTP2Offence
-        /// How many of the bytes may still be read: those before the frame.
+        /// Where in the bytes the frame begins.
         let offset: Int
+
+        /// How many of the bytes are still read. Of a flood none: what came with it would cost what the flood is to cost,
+        /// and its caller is told that it was not looked at. A frame in the wrong place takes nothing from those before it.
+        var bytesBefore: Int { self.offence.code == .enhanceYourCalm ? 0 : self.offset }
     }
 
     private var prefaceLeft = 24

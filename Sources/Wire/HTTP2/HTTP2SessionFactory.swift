@@ -23,6 +23,9 @@ internal import CNghttp2
         unsafe nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
         // `FrameGate` counts these first and says what it saw; nghttp2's own limits stand behind it.
         unsafe nghttp2_option_set_max_continuations(options, 64)
+        // Every PING and SETTINGS of two full buckets may come in one read, before an acknowledgement can go out.
+        unsafe nghttp2_option_set_max_outbound_ack(
+            options, min(100_000, max(1_000, 2 * settings.limits.emptyFramesPerSecond + 100)))
         unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1_000_000, 100_000)
         unsafe self.callbacks = callbacks
         unsafe self.options = options

@@ -31,6 +31,8 @@ internal import CNghttp2
     final var bodyHasEnded = false
     final var sendsTrailers = false
     final var isDeferred = false
+    /// What the peer's window for it was when the last SETTINGS frame began.
+    final var windowBeforeSettings = 0
     /// Body bytes framed since the owner was last told.
     final var framedBytes = 0
     /// Where trailers come from when the body has ended: the other leg's block, or a list of our own.

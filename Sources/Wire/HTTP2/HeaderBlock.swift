@@ -7,8 +7,11 @@ internal import CNghttp2
 /// Safe to use: the buffers never leave this module and each is given back exactly once.
 @safe package final class HeaderBlock {
     @safe struct Field {
-        let name: OpaquePointer
-        let value: OpaquePointer
+        let nameBuffer: OpaquePointer
+        let valueBuffer: OpaquePointer
+        /// What the two buffers hold: looked up once, used when a request is read and when it is passed on.
+        let name: UnsafeBufferPointer<UInt8>
+        let value: UnsafeBufferPointer<UInt8>
         let token: HeaderToken
         let sensitive: Bool
 
@@ -16,22 +19,35 @@ internal import CNghttp2
         var isOrdinary: Bool {
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
-            case .contentType: unsafe HeaderBlock.bytes(of: self.value).count == 16
+            case .contentType: unsafe self.value.count == 16
             case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host: false
             }
         }
     }
 
-    private(set) var fields = ContiguousArray<Field>()
+    /// `count` fields in memory of our own: an array would be checked and retained for each of a call's 22 headers.
+    private var fields: UnsafeMutablePointer<Field>
+    private var capacity = 16
+    package private(set) var count = 0
     /// Bytes of all names and values plus 32 for each field, as RFC 9113 §6.5.2 counts a header list.
     package private(set) var size = 0
 
-    package init() {}
+    package init() {
+        unsafe self.fields = .allocate(capacity: self.capacity)
+    }
 
-    deinit { self.removeAll() }
+    deinit {
+        self.removeAll()
+        unsafe self.fields.deallocate()
+    }
 
-    package var count: Int { self.fields.count }
-    package var isEmpty: Bool { self.fields.isEmpty }
+    package var isEmpty: Bool { self.count == 0 }
+
+    /// The field at a position below `count`.
+    subscript(_ position: Int) -> Field {
+        assert(position < self.count)
+        return unsafe self.fields[position]
+    }
 
     func append(name: OpaquePointer, value: OpaquePointer, flags: UInt8) {
         unsafe nghttp2_rcbuf_incref(name)
@@ -39,37 +55,60 @@ internal import CNghttp2
         let nameBytes = unsafe Self.bytes(of: name)
         let valueBytes = unsafe Self.bytes(of: value)
         self.size += nameBytes.count + valueBytes.count + 32
-        unsafe self.fields.append(
-            Field(
-                name: name, value: value, token: HeaderToken.of(nameBytes),
-                sensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0))
+        if self.count == self.capacity { self.grow() }
+        unsafe (self.fields + self.count).initialize(
+            to: Field(
+                nameBuffer: name, valueBuffer: value, name: nameBytes, value: valueBytes,
+                token: HeaderToken.of(nameBytes), sensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0))
+        self.count += 1
+    }
+
+    private func grow() {
+        self.capacity *= 2
+        let larger = UnsafeMutablePointer<Field>.allocate(capacity: self.capacity)
+        unsafe larger.moveInitialize(from: self.fields, count: self.count)
+        unsafe self.fields.deallocate()
+        unsafe self.fields = larger
     }
 
     package func removeAll() {
-        for field in self.fields {
-            unsafe nghttp2_rcbuf_decref(field.name)
-            unsafe nghttp2_rcbuf_decref(field.value)
+        for position in 0..<self.count {
+            unsafe nghttp2_rcbuf_decref(self.fields[position].nameBuffer)
+            unsafe nghttp2_rcbuf_decref(self.fields[position].valueBuffer)
         }
-        self.fields.removeAll(keepingCapacity: true)
+        self.count = 0
         self.size = 0
     }
 
     /// Whether the list has a header of this name.
-    package func contains(_ token: HeaderToken) -> Bool {
-        self.fields.contains { $0.token == token }
+    package func contains(_ token: HeaderToken) -> Bool { self.position(of: token) != nil }
+
+    private func position(of token: HeaderToken) -> Int? {
+        var position = 0
+        while position < self.count {
+            if unsafe self.fields[position].token == token { return position }
+            position += 1
+        }
+        return nil
     }
 
     /// How many headers of this name the list has.
     package func count(of token: HeaderToken) -> Int {
         var count = 0
-        for field in self.fields where field.token == token { count += 1 }
+        for position in 0..<self.count where self[position].token == token { count += 1 }
         return count
     }
 
     /// Calls `body` with the value of the first header of this name; nil when there is none.
     package func withValue<Result>(_ token: HeaderToken, _ body: (RawSpan) -> Result) -> Result? {
-        for field in self.fields where field.token == token {
-            return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(Self.bytes(of: field.value))))
+        guard let position = self.position(of: token) else { return nil }
+        return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
+    }
+
+    /// The same for any name, in lower case.
+    package func withValue<Result>(named name: [UInt8], _ body: (RawSpan) -> Result) -> Result? {
+        for position in 0..<self.count where unsafe self[position].name.elementsEqual(name) {
+            return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
         }
         return nil
     }
@@ -81,10 +120,10 @@ internal import CNghttp2
 
     /// Every header in order as text, for logs and tests.
     package var strings: [(name: String, value: String)] {
-        self.fields.map { field in
+        (0..<self.count).map { position in
             unsafe (
-                String(decoding: Self.bytes(of: field.name), as: UTF8.self),
-                String(decoding: Self.bytes(of: field.value), as: UTF8.self)
+                String(decoding: self.fields[position].name, as: UTF8.self),
+                String(decoding: self.fields[position].value, as: UTF8.self)
             )
         }
     }
@@ -102,10 +141,6 @@ internal import CNghttp2
 extension HeaderBlock {
     /// Whether this is an informational response (1xx), which the final one follows.
     var isInformational: Bool {
-        self.withValue(.status) { $0.byteCount == 3 && $0.unsafeLoadFirstByte == UInt8(ascii: "1") } ?? false
+        self.withValue(.status) { $0.byteCount == 3 && $0.byte(at: 0) == UInt8(ascii: "1") } ?? false
     }
-}
-
-extension RawSpan {
-    fileprivate var unsafeLoadFirstByte: UInt8 { unsafe self.unsafeLoad(fromByteOffset: 0, as: UInt8.self) }
 }

@@ -37,16 +37,19 @@ internal import Glibc
     ///   A worker on grpcio remembers an entry that it cannot read, and then refuses every stream that refers to it: on
     ///   a connection that callers share, one caller's bad header would fail the others.
     package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
-        for field in block.fields where !dropped.contains(field.token) {
-            let name = unsafe HeaderBlock.bytes(of: field.name)
-            let value = unsafe Self.trimmed(HeaderBlock.bytes(of: field.value))
+        self.reserve(block.count)
+        for position in 0..<block.count {
+            let field = block[position]
+            if dropped.contains(field.token) { continue }
+            let value = unsafe Self.trimmed(field.value)
             var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
             if field.sensitive || (isolated && !field.isOrdinary) { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
-            unsafe self.push(
-                nghttp2_nv(
-                    name: UnsafeMutablePointer(mutating: name.baseAddress),
+            unsafe (self.vectors + self.count).initialize(
+                to: nghttp2_nv(
+                    name: UnsafeMutablePointer(mutating: field.name.baseAddress),
                     value: UnsafeMutablePointer(mutating: value.baseAddress),
-                    namelen: name.count, valuelen: value.count, flags: flags))
+                    namelen: field.name.count, valuelen: value.count, flags: flags))
+            self.count += 1
         }
     }
 
@@ -93,10 +96,14 @@ internal import Glibc
 
     /// Without white space at its ends, which HTTP/2 does not allow (RFC 9113 §8.2.1) and gRPC lets us take away.
     private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-        var value = unsafe value[...]
-        while let first = unsafe value.first, first == 0x20 || first == 0x09 { unsafe value = value.dropFirst() }
-        while let last = unsafe value.last, last == 0x20 || last == 0x09 { unsafe value = value.dropLast() }
-        return unsafe UnsafeBufferPointer(rebasing: value)
+        guard var start = value.baseAddress, value.count > 0 else { return unsafe value }
+        var count = value.count
+        while count > 0, unsafe start.pointee == 0x20 || start.pointee == 0x09 {
+            unsafe start += 1
+            count -= 1
+        }
+        while count > 0, unsafe start[count - 1] == 0x20 || start[count - 1] == 0x09 { count -= 1 }
+        return unsafe UnsafeBufferPointer(start: start, count: count)
     }
 
     /// Calls `body` with the finished array.
@@ -134,14 +141,18 @@ internal import Glibc
     }
 
     private func push(_ vector: nghttp2_nv) {
-        if self.count == self.capacity {
-            self.capacity *= 2
-            let larger = UnsafeMutablePointer<nghttp2_nv>.allocate(capacity: self.capacity)
-            unsafe larger.update(from: self.vectors, count: self.count)
-            unsafe self.vectors.deallocate()
-            unsafe self.vectors = larger
-        }
+        self.reserve(1)
         unsafe (self.vectors + self.count).initialize(to: vector)
         self.count += 1
+    }
+
+    /// Makes room for `more` vectors.
+    private func reserve(_ more: Int) {
+        guard self.count + more > self.capacity else { return }
+        self.capacity = max(self.capacity * 2, self.count + more)
+        let larger = UnsafeMutablePointer<nghttp2_nv>.allocate(capacity: self.capacity)
+        unsafe larger.update(from: self.vectors, count: self.count)
+        unsafe self.vectors.deallocate()
+        unsafe self.vectors = larger
     }
 }

@@ -67,6 +67,10 @@ extension RoutingSettings: ConfigSection {
             "Whether replicas compute prompts one after the other, as expected_ttft believes before it has seen any. It "
                 + "holds prompts only where they do.")
         section.value(
+            "slow_start_ms", &self.slowStartMs, .int(in: upToADay),
+            "Time over which a replica that comes back grows from a tenth of its fair share of new streams to all of it. 0 "
+                + "gives it everything at once.")
+        section.value(
             "start_prefill_tokens_per_second", &self.expectedTTFT.prefillTokensPerSecond, .double(in: 1...10_000_000),
             "Prompt tokens that a replica computes per second, as expected_ttft believes before it has seen any.")
         section.value(
@@ -78,6 +82,14 @@ extension RoutingSettings: ConfigSection {
 
 extension ProbeSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
+        section.value(
+            "protocol", &self.probeProtocol, .oneOf,
+            "What a probe asks. native: the worker protocol's Health. grpc_health: grpc.health.v1, for workers that serve it."
+        )
+        section.value(
+            "fresh_for_ms", &self.freshForMs, .int(in: upToADay),
+            "How long a replica that answered a probe or a call is believed to be alive without being asked. Any failure of "
+                + "a connection ends that at once.")
         section.value(
             "interval_ms", &self.intervalMs, .int(in: someTime), "Time between two probes of a healthy replica.")
         section.value(
@@ -99,6 +111,59 @@ extension ProbeSettings: ConfigSection {
     }
 }
 
+extension OutlierSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "consecutive_failures", &self.consecutiveFailures, .int(in: 0...1_000_000),
+            "Failures in a row (a lost or silent connection, a stream that was reset, an answer that is no gRPC) that eject "
+                + "a replica. 0: none do.")
+        section.value(
+            "error_share", &self.errorShare, .double(in: 0...2),
+            "Share of a replica's streams that must have failed, or ended with INTERNAL, UNKNOWN, UNAVAILABLE or DATA_LOSS, "
+                + "to eject it; and three times the share of the others. Above 1: never.")
+        section.value(
+            "latency_factor", &self.latencyFactor, .double(in: 0...1_000),
+            "A replica whose median first response of a stream takes this many times that of the others is ejected. 0: "
+                + "none is.")
+        section.value(
+            "latency_excess_ms", &self.latencyExcessMs, .int(in: upToADay),
+            "And takes at least this much longer than theirs.")
+        section.value(
+            "window_ms", &self.windowMs, .int(in: 1_000...86_400_000), "How far back shares and medians look.")
+        section.value(
+            "min_streams", &self.minStreams, .int(in: 1...1_000_000),
+            "Streams in the window below which nothing is concluded about a replica.")
+        section.value(
+            "base_ejection_ms", &self.baseEjectionMs, .int(in: someTime),
+            "How long the first ejection lasts; the n-th in a row lasts n times as long, and up to a fifth more at random. "
+                + "Then one stream at a time shows whether it is over.")
+        section.value(
+            "max_ejection_ms", &self.maxEjectionMs, .int(in: someTime), "The longest ejection.")
+        section.value(
+            "max_ejected_share", &self.maxEjectedShare, .double(in: 0...1),
+            "Share of the replicas that may be out, for whatever reason, when one is ejected. When more are out, ejections "
+                + "are not heeded.")
+    }
+}
+
+extension StallSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "stall_after_ms", &self.stallAfterMs, .int(in: upToADay),
+            "How long a connection on which streams wait may be silent. After half of it one PING is sent; without an answer "
+                + "by its end the streams go elsewhere, where that does no harm. 0: for ever.")
+        section.value(
+            "give_up_after_ms", &self.giveUpAfterMs, .int(in: upToADay),
+            "How long it may stay silent before it is cut, with what was being answered on it. 0: for ever.")
+        section.value(
+            "expected_factor", &self.expectedFactor, .double(in: 0...1_000_000),
+            "A stream leaves a replica that answers PINGs and nothing else when it has waited this many times as long as "
+                + "expected_ttft expected. 0: never.")
+        section.value(
+            "patience_ms", &self.patienceMs, .int(in: someTime), "And at least this long.")
+    }
+}
+
 extension PoolSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value(
@@ -106,6 +171,10 @@ extension PoolSettings: ConfigSection {
             "Connections that every event loop keeps to a replica when it has streams for them.")
         section.value(
             "connect_timeout_ms", &self.connectTimeoutMs, .int(in: someTime), "How long a connect may take.")
+        section.value(
+            "settings_timeout_ms", &self.settingsTimeoutMs, .int(in: upToADay),
+            "How long a replica may take to acknowledge our HTTP/2 settings on a new connection; then the connection is "
+                + "given up. Longer than for callers, since a worker that computes may be late. 0 means for ever.")
         section.value(
             "max_retries", &self.maxRetries, .int(in: 0...100),
             "How many other replicas a stream may be sent to after a failure before its first response byte.")
@@ -125,13 +194,36 @@ extension ModelSettings: ConfigSection {
         section.value(
             "free_action", &self.freeAction, .oneOf,
             "What a caller's Free does. answer: success, and the replicas keep their model. forward: it goes to every "
-                + "replica, and the remembered load options are dropped.")
+                + "replica, and the remembered load options are dropped. unload_all: as forward, but each replica finishes its "
+                + "streams first, and what one says against it is reported.")
+        section.value(
+            "success_rule", &self.successRule, .oneOf,
+            "When a LoadModel has succeeded: when any replica holds the model, a quorum of them, or all.")
+        section.value(
+            "retry_ms", &self.retryMs, .int(in: upToADay),
+            "A replica that failed to load is not asked for the same again for this long, doubled with each failure; who "
+                + "asks meanwhile hears of the last failure.")
+        section.value("retry_max_ms", &self.retryMaxMs, .int(in: upToADay), "The longest such pause.")
+        section.value(
+            "state_file", &self.stateFile, .string(atMost: 4_096, emptyAllowed: true),
+            "File that keeps the options of the last LoadModel across restarts of the proxy. Only its owner may read it. "
+                + "Empty keeps them nowhere.")
         section.value(
             "load_timeout_ms", &self.loadTimeoutMs, .int(in: upToADay),
             "How long one replica may take to load its model. 0 means as long as it needs.")
         section.value(
             "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
             "How long streams on a replica are waited for before it loads; after that the load is reported failed.")
+    }
+}
+
+extension StoresSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "writes", &self.writes, .oneOf,
+            "Where StoresSet and StoresDelete go: a store lives in one worker's memory. primary: to one replica, always the "
+                + "same, which answers the reads as well. all: to every replica, one write after the other; any of them "
+                + "answers reads.")
     }
 }
 
@@ -149,11 +241,13 @@ extension ProxySettings: ConfigSection {
             "Most bytes that all streams together hold to find their prompts; past it a stream goes on without.")
         section.value(
             "max_connections", &self.maxConnections, .int(in: 1...1_000_000),
-            "Connections of callers, shared out evenly over the threads. Past it the one that has been without streams "
-                + "for longest is closed for a new one; when all are in use, the new one is.")
+            "Connections of callers, shared out evenly over the threads; those in their TLS handshake count. Past it the "
+                + "one that has been without streams for longest is closed for a new one; when all are in use, the new "
+                + "one is.")
         section.value(
             "max_header_list_bytes", &self.maxHeaderListBytes, .int(in: 4_096...1_048_576),
-            "Bytes of a request's headers, with 32 for each. A larger list is answered with RESOURCE_EXHAUSTED or 431.")
+            "Bytes of a request's headers, with 32 for each. A larger list is answered with RESOURCE_EXHAUSTED or 431; a "
+                + "single name or value above 65,536 bytes ends its connection, whatever this says.")
         section.value(
             "max_resets_per_second", &self.maxResetsPerSecond, .int(in: 1...1_000_000),
             "Streams per second that one connection may reset, ten seconds' worth at once; then it is closed.")
@@ -165,6 +259,14 @@ extension ProxySettings: ConfigSection {
             "handshake_timeout_ms", &self.handshakeTimeoutMs, .int(in: upToADay),
             "How long a caller may take to begin to speak HTTP/2, and for a frame or a header list that it has begun. 0 "
                 + "means for ever.")
+        section.value(
+            "settings_timeout_ms", &self.settingsTimeoutMs, .int(in: upToADay),
+            "How long a caller may take to acknowledge our HTTP/2 settings; then its connection is ended with "
+                + "SETTINGS_TIMEOUT. 0 means for ever.")
+        section.value(
+            "first_message_timeout_ms", &self.firstMessageTimeoutMs, .int(in: upToADay),
+            "How long a stream may take for its first message while it is waited for to find its prompt; then it is "
+                + "answered with DEADLINE_EXCEEDED. Streams with a deadline are left to it. 0 means for ever.")
         section.value(
             "idle_timeout_ms", &self.idleTimeoutMs, .int(in: upToADay),
             "How long a connection of a caller may be without streams. 0 means for ever.")
@@ -178,6 +280,10 @@ extension ProxySettings: ConfigSection {
         section.value(
             "drain_timeout_ms", &self.drainTimeoutMs, .int(in: upToADay),
             "How long open streams may go on after SIGTERM.")
+        section.value(
+            "model_metadata_key", &self.modelMetadataKey, .string(atMost: 128, emptyAllowed: true),
+            "Request metadata whose value says which model is meant, before the ModelIdentity that some requests carry. "
+                + "Empty means none.")
         section.value(
             "explain", &self.explain, .oneOf,
             "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of "

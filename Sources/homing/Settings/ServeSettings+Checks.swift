@@ -12,7 +12,10 @@ extension ServeSettings {
         checks.listenAddresses(of: self)
         checks.listenersNameClusters(of: self)
         checks.clusterNames(of: self)
+        checks.defaultCluster(of: self)
         checks.models(of: self)
+        checks.stateFiles(of: self)
+        checks.authorities(of: self)
         for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.security(of: cluster, "clusters[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
@@ -56,8 +59,32 @@ extension ServeSettings {
             let names = settings.clusters.map(\.name)
             for (index, listener) in settings.listeners.enumerated() {
                 guard let name = listener.cluster, !names.contains(name) else { continue }
-                let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
-                self.report("listeners[\(index)].cluster", "there is no cluster \(quoted(name))\(hint)")
+                self.unknownCluster(name, among: names, "listeners[\(index)].cluster")
+            }
+        }
+
+        mutating func defaultCluster(of settings: ServeSettings) {
+            let names = settings.clusters.map(\.name)
+            guard let name = settings.defaultCluster, !names.contains(name) else { return }
+            self.unknownCluster(name, among: names, "default_cluster")
+        }
+
+        private mutating func unknownCluster(_ name: String, among names: [String], _ path: String) {
+            let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \(quoted($0))?" } ?? ""
+            self.report(path, "there is no cluster \(quoted(name))\(hint)")
+        }
+
+        mutating func authorities(of settings: ServeSettings) {
+            var taken: [String: String] = [:]
+            for (index, cluster) in settings.clusters.enumerated() {
+                for (position, authority) in cluster.authorities.enumerated() {
+                    let path = "clusters[\(index)].authorities[\(position)]"
+                    if let first = taken[authority.lowercased()] {
+                        self.report(path, "\(quoted(authority)) is served by \(first) already")
+                    } else {
+                        taken[authority.lowercased()] = path
+                    }
+                }
             }
         }
 
@@ -86,7 +113,8 @@ extension ServeSettings {
                     }
                 }
                 // A listener that names its cluster needs no model to find it.
-                let isNamed = settings.listeners.contains { $0.cluster == cluster.name }
+                let isNamed =
+                    settings.listeners.contains { $0.cluster == cluster.name } || !cluster.authorities.isEmpty
                 guard cluster.models.isEmpty, !isNamed else { continue }
                 if let first = servesAny {
                     self.report(
@@ -100,7 +128,27 @@ extension ServeSettings {
             }
         }
 
+        /// Two clusters with one file would take each other's model for their own.
+        mutating func stateFiles(of settings: ServeSettings) {
+            var taken: [String: Int] = [:]
+            for (index, cluster) in settings.clusters.enumerated() where !cluster.model.stateFile.isEmpty {
+                if let first = taken[cluster.model.stateFile] {
+                    self.report(
+                        "clusters[\(index)].model.state_file", "is the file of clusters[\(first)] already")
+                } else {
+                    taken[cluster.model.stateFile] = index
+                }
+            }
+        }
+
         mutating func replicas(of cluster: ClusterSettings, _ path: String) {
+            let model = cluster.model
+            if model.retryMaxMs < model.retryMs {
+                self.report("\(path).model.retry_max_ms", "is less than retry_ms")
+            }
+            if cluster.outlier.maxEjectionMs < cluster.outlier.baseEjectionMs {
+                self.report("\(path).outlier.max_ejection_ms", "is less than base_ejection_ms")
+            }
             var taken: [Endpoint: Int] = [:]
             for (index, replica) in cluster.replicas.enumerated() {
                 let place = "\(path).replicas[\(index)].address"

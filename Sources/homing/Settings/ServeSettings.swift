@@ -19,8 +19,9 @@ struct ServeSettings: Sendable, Equatable {
     var accessLog = AccessLogSettings()
     /// The least important log messages that are written.
     var logLevel = Logger.Level.info
-    /// The first is the default one: it gets what no model and no listener sends elsewhere.
     var clusters: [ClusterSettings] = []
+    /// Name of the cluster that gets what nothing sends elsewhere. Nil means the first one.
+    var defaultCluster: String?
 
     /// A listener like those that there are, for another address: flags move listeners, and take no protection away.
     /// Nil when they differ in what protects them. Which cluster they are for is not kept.

@@ -35,6 +35,10 @@ import Wire
         #expect(pair.account.bytes == 0 && request.framed == body.count && arrived.framed == body.count)
     }
 
+    private static func sensitive(_ headers: HeaderBlock) -> [HeaderToken] {
+        (0..<headers.count).filter { headers[$0].sensitive }.map { headers[$0].token }
+    }
+
     @Test(arguments: [1, 2, 3, 7, 9, 64, 16_384, Int.max])
     func `bytes in pieces of any size mean the same`(pieceBytes: Int) throws {
         let pair = SessionPair(pieceBytes: pieceBytes)
@@ -117,7 +121,7 @@ import Wire
         first.exchange()
         let arrived = try #require(first.server.streams.first)
         #expect(arrived.events == ["headers, ended"])
-        #expect(arrived.headers.fields.filter(\.sensitive).count == 1)
+        #expect(Self.sensitive(arrived.headers).count == 1)
 
         let relayed = RecordingStream(account: second.account)
         let copy = second.client.session.newHeaderList()
@@ -126,7 +130,7 @@ import Wire
         second.exchange()
         let end = try #require(second.server.streams.first)
         #expect(end.headers.strings.map { "\($0)" } == arrived.headers.strings.map { "\($0)" })
-        #expect(end.headers.fields.filter(\.sensitive).map(\.token) == [.grpcTimeout])
+        #expect(Self.sensitive(end.headers) == [.grpcTimeout])
 
         // The same for trailers, which are submitted from inside nghttp2's read callback.
         second.respond(end)
@@ -227,6 +231,69 @@ import Wire
         pair.respond(try #require(pair.server.streams.first), ended: true)
         pair.exchange()
         #expect(taken.closure == .completed && pair.client.session.isOver && pair.server.session.isOver)
+    }
+
+    @Test func `what comes in one piece with a flood is not looked at`() {
+        let pair = SessionPair { $0.limits.resetsPerSecond = 1 }
+        pair.exchange()
+        let calm = (0..<10).map { _ in pair.request() }
+        pair.exchange()
+        #expect(pair.server.streams.count == 10)
+        // Ten resets are a full bucket; the eleventh is one too many, and with it the two requests before.
+        for stream in calm { stream.reset(.cancel) }
+        pair.exchange()
+        let late = [pair.request(), pair.request()]
+        let bytes = pair.output(of: pair.client) + Self.frame(type: 3, stream: 21, words: [8])
+        #expect(pair.feed(bytes, to: pair.server) == .refused(.rapidReset))
+        #expect(pair.server.streams.count == 10, "the last two were not begun")
+        pair.feed(pair.output(of: pair.server), to: pair.client)
+        #expect(pair.client.goAways.map(\.code) == [.enhanceYourCalm] && pair.client.goAways.map(\.last) == [19])
+        // So their caller may try them elsewhere.
+        pair.exchange()
+        #expect(late.allSatisfy { $0.closure == .reset(.refusedStream) })
+    }
+
+    @Test func `a session knows whether its settings were acknowledged`() {
+        let pair = SessionPair()
+        let fromClient = pair.output(of: pair.client)
+        pair.feed(fromClient, to: pair.server)
+        #expect(!pair.server.session.settingsAreAcknowledged && !pair.client.session.settingsAreAcknowledged)
+        pair.feed(pair.output(of: pair.server), to: pair.client)
+        #expect(pair.client.session.settingsAreAcknowledged && !pair.server.session.settingsAreAcknowledged)
+        pair.exchange()
+        #expect(pair.server.session.settingsAreAcknowledged)
+    }
+
+    @Test(arguments: [(growth: UInt32(1), fails: true), (growth: 0, fails: false)])
+    func `an initial window that takes an open stream past the largest window ends the connection`(
+        growth: UInt32, fails: Bool
+    ) {
+        let pair = SessionPair()
+        pair.exchange()
+        // The stream's window is the largest one; another stream's is not.
+        let streams = [pair.request(), pair.request()]
+        pair.exchange()
+        let initial = UInt32(HTTP2Settings().streamWindowBytes)
+        let increment = UInt32(Int32.max) - initial
+        pair.feed(Self.frame(type: 8, stream: 1, words: [increment]), to: pair.client)
+        let entry: [UInt8] = [0, 4] + Self.bytes(initial + growth)
+        pair.feed([0, 0, 6, 4, 0, 0, 0, 0, 0] + entry, to: pair.client)
+        let goAway: [UInt8] = [0, 0, 8, 7, 0, 0, 0, 0, 0] + Self.bytes(0) + Self.bytes(3)
+        let output = pair.output(of: pair.client)
+        #expect((output.suffix(goAway.count) == goAway[...]) == fails)
+        #expect(pair.client.session.isOver == fails)
+        pair.client.session.connectionLost()
+        pair.server.session.connectionLost()
+        #expect(streams.allSatisfy { $0.closure != nil })
+    }
+
+    private static func bytes(_ word: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+    }
+
+    private static func frame(type: UInt8, stream: UInt32, words: [UInt32]) -> [UInt8] {
+        let payload = words.flatMap(self.bytes)
+        return [0, 0, UInt8(payload.count), type, 0] + self.bytes(stream) + payload
     }
 
     @Test func `a lost connection closes every stream once, and nothing is sent afterwards`() {

@@ -2,7 +2,7 @@ import Routing
 import Testing
 
 /// The queue under random operations, beside a model that is a list.
-struct AdmissionRandomTests {
+struct QueueRandomTests {
     /// What the queue should do, said with searching: turns between callers, first come first served in each.
     private struct QueueModel {
         struct Prompt {
@@ -77,7 +77,8 @@ struct AdmissionRandomTests {
         }
         func isRoom(excluding: [ReplicaID] = []) -> Bool {
             let allowed = standing.filter { !excluding.contains($0.key) }
-            let best = allowed.contains { $0.value.standing == .candidate } ? Availability.Standing.candidate : .lastResort
+            let best =
+                allowed.contains { $0.value.standing == .candidate } ? Availability.Standing.candidate : .lastResort
             return allowed.contains { $0.value.standing == best && (inFlight[$0.key] ?? 0) < 3 }
         }
         for step in 0..<1_500 {
@@ -91,7 +92,8 @@ struct AdmissionRandomTests {
                 table.setAvailability(replica, next)
                 standing[replica] = next
             case 4..<52:
-                let text = String((0..<Int.random(in: 0...5, using: &random)).map { _ in "abcd".randomElement(using: &random)! })
+                let text = String(
+                    (0..<Int.random(in: 0...5, using: &random)).map { _ in "abcd".randomElement(using: &random)! })
                 let chain = PrefixChain(letters: text)
                 let caller = UInt64.random(in: 0..<4, using: &random)
                 let terms = WaitTerms(
@@ -102,7 +104,8 @@ struct AdmissionRandomTests {
                 case .picked(let decision):
                     try take(decision, passesLimits: !terms.mayWait, step)
                     try #require(
-                        model.waiting.isEmpty || !terms.mayWait || terms.isRetry || model.waiting.count >= 12 || !isExact,
+                        model.waiting.isEmpty || !terms.mayWait || terms.isRetry || model.waiting.count >= 12
+                            || !isExact,
                         "step \(step): it jumped the queue")
                 case .hold:
                     model.add(

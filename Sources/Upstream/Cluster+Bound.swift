@@ -1,0 +1,58 @@
+package import Routing
+internal import Synchronization
+internal import Transport
+
+/// Picks for calls whose method says where they belong.
+extension Cluster {
+    /// What says it.
+    package enum Bond: Sendable, Equatable {
+        /// The replica that an earlier call with this key went to, if it can be picked; else as by prompt, and that one
+        /// is remembered.
+        case sticky(UInt64)
+        /// The one replica that keeps the cluster's stores.
+        case primary
+        /// Wherever the prompt is, without adding to it.
+        case followed
+    }
+
+    /// Picks a replica and takes a lease on it, in one step. Nil when there is none.
+    package func pick(
+        _ bond: Bond, _ chain: PrefixChain, excluding: [ReplicaID], at now: UInt64
+    ) -> (Replica, PickDecision)? {
+        let instant = Instant(nanoseconds: now)
+        let decision = self.state.withLock { state -> PickDecision? in
+            switch bond {
+            case .primary: return state.table.pickPrimary(of: Self.storesKey, excluding: excluding)
+            case .followed: return state.table.pickFollowing(chain, excluding: excluding, at: instant)
+            case .sticky(let key):
+                if let bound = state.sticky.replica(of: key),
+                    let decision = state.table.pickBound(to: bound, excluding: excluding)
+                {
+                    return decision
+                }
+                let decision = state.table.pickAndLease(chain, excluding: excluding, answersOnce: true, at: instant)
+                if let decision { state.sticky.remember(key, decision.replica) }
+                return decision
+            }
+        }
+        return self.counted(decision, isRetry: !excluding.isEmpty)
+    }
+
+    /// The replica of `lease` has what `key` stands for, as its answer says.
+    package func remember(_ key: UInt64, _ replica: Replica) {
+        self.state.withLock { $0.sticky.remember(key, replica.id) }
+    }
+
+    /// Whether an earlier call is remembered under this key.
+    package func knows(_ key: UInt64) -> Bool {
+        self.state.withLock { $0.sticky.replica(of: key) != nil }
+    }
+
+    /// Counts a call of ours on a replica, so that routing sees it and LoadModel waits for it.
+    func lease(_ replica: Replica) -> Lease {
+        self.state.withLock { $0.table.lease(replica.id) }
+    }
+
+    /// Stores* requests carry no name of a store that would be worth spreading: a cluster has one primary.
+    private static let storesKey: UInt64 = 0x73_74_6F_72_65_73
+}

@@ -1,0 +1,104 @@
+internal import CNghttp2
+
+/// What goes out: frames of nghttp2, and the bodies of streams, straight into the region that is to be written.
+extension HTTP2Session {
+    /// Fills `output` with frames. Returns whether there may be more than fitted.
+    package func drain(into output: inout OutputRawSpan) -> Bool {
+        self.drainIsAsked = false
+        let more = unsafe output.withUnsafeMutableBytes { region, initialized in
+            unsafe self.output = region
+            self.outputCount = initialized
+            self.outputIsFull = false
+            defer {
+                initialized = self.outputCount
+                unsafe self.output = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+            }
+            return self.fill()
+        }
+        self.deliver()
+        return more
+    }
+
+    /// Whether nghttp2 has nothing left to do: the connection can be closed.
+    package var isOver: Bool {
+        unsafe self.leftover.isEmpty && nghttp2_session_want_read(self.raw) == 0
+            && nghttp2_session_want_write(self.raw) == 0
+    }
+
+    func fill() -> Bool {
+        guard self.flushLeftover() else { return true }
+        while unsafe self.output.count - self.outputCount >= Self.smallestRegion {
+            var pointer: UnsafePointer<UInt8>?
+            let count = unsafe nghttp2_session_mem_send(self.raw, &pointer)
+            if count < 0 { self.hasFailed = true }
+            guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
+            unsafe self.leftover = UnsafeRawBufferPointer(start: pointer, count: count)
+            let start = self.outputCount
+            guard self.flushLeftover() else { return true }
+            if !self.settingsAreSent { self.tellStreamLimit(at: start, count) }
+        }
+        return true
+    }
+
+    /// Puts the limit that callers are told in place of nghttp2's own, which is higher, in our first SETTINGS frame: at
+    /// its own limit nghttp2 ends the connection instead of refusing a stream (RFC 9113 §5.1.2).
+    func tellStreamLimit(at start: Int, _ count: Int) {
+        self.settingsAreSent = true
+        guard self.role == .server else { return }
+        let frame = unsafe UnsafeMutableRawBufferPointer(rebasing: self.output[start..<start + count])
+        guard unsafe count >= 9 && frame[3] == UInt8(NGHTTP2_SETTINGS.rawValue) else { return }
+        for entry in stride(from: 9, to: count - 5, by: 6)
+        where unsafe frame[entry + 1] == UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue) {
+            unsafe frame.storeBytes(
+                of: UInt32(self.factory.settings.maxConcurrentStreams).bigEndian, toByteOffset: entry + 2,
+                as: UInt32.self)
+        }
+    }
+
+    func flushLeftover() -> Bool {
+        let count = unsafe min(self.leftover.count, self.output.count - self.outputCount)
+        unsafe self.write(UnsafeRawBufferPointer(rebasing: self.leftover[..<count]))
+        unsafe self.leftover = UnsafeRawBufferPointer(rebasing: self.leftover[count...])
+        return unsafe self.leftover.isEmpty
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+        unsafe (self.output.baseAddress! + self.outputCount).copyMemory(from: base, byteCount: bytes.count)
+        self.outputCount += bytes.count
+    }
+
+    func readBody(of stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
+        let available = stream.body.unframedCount
+        let count = min(length, available)
+        if count == available, stream.bodyHasEnded {
+            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+            if stream.sendsTrailers {
+                unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+                self.submitTrailers(of: stream)
+            }
+        } else if count == 0 {
+            stream.isDeferred = true
+            return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
+        if count > 0 { unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue }
+        return count
+    }
+
+    func writeFrame(
+        of stream: HTTP2Stream, _ header: UnsafePointer<UInt8>, _ length: Int, padding: Int
+    ) -> Int32 {
+        precondition(padding == 0, "we never pad")
+        guard unsafe self.output.count - self.outputCount >= length + 9 else {
+            // One call of nghttp2 goes on from frame to frame, past the check in `fill`.
+            self.outputIsFull = true
+            return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+        }
+        unsafe self.write(UnsafeRawBufferPointer(start: header, count: 9))
+        unsafe stream.body.frame(length) { unsafe self.write($0) }
+        if stream.framedBytes == 0 { unsafe self.record(.framed, Unmanaged.passUnretained(stream)) }
+        stream.framedBytes += length
+        stream.settle()
+        return 0
+    }
+}
