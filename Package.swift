@@ -120,7 +120,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                "Telemetry", argumentParser, logging,
+                "Replay", "Telemetry", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

@@ -134,7 +134,7 @@ enum StatusPage {
               element("h2", cluster.name),
               element("p", (cluster.models.length ? cluster.models.join(", ") : "every model") + " · " +
                 cluster.policy + " · " + cluster.usable_replicas + " of " + cluster.replicas + " replicas usable · " +
-                cluster.in_flight + " in flight · " + cluster.picks + " picks · " +
+                cluster.in_flight + " in flight · " + cluster.queue.waiting + " waiting · " + cluster.picks + " picks · " +
                 cluster.index_blocks + " blocks remembered"),
               table(lists[1].filter(replica => replica.cluster === cluster.name)),
             ]));

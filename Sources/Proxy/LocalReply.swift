@@ -1,3 +1,4 @@
+import Routing
 import Upstream
 package import Wire
 
@@ -43,6 +44,12 @@ package struct LocalReply: Sendable, Equatable {
         case headersTooLarge = "headers_too_large"
         /// Nothing moved on the stream for too long.
         case streamIdle = "stream_idle"
+        /// Every replica has as many streams as it may have, and as many wait as may.
+        case queueFull = "queue_full"
+        /// It waited for a replica for as long as it may.
+        case queueTimeout = "queue_timeout"
+        /// It would have to wait for a replica until after its deadline.
+        case deadlineUnreachable = "deadline_unreachable"
         /// The first message did not come in time.
         case firstMessageTimeout = "first_message_timeout"
         /// LoadModel failed everywhere; the text says where and why.
@@ -63,6 +70,8 @@ package struct LocalReply: Sendable, Equatable {
     package let status: GRPCStatus
     /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
     package let httpStatus: Int
+    /// `grpc-retry-pushback-ms` (gRPC retry design, A6): when to ask again; nil says nothing about it.
+    package var retryAfterMs: Int?
 
     package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
         self.cause = cause
@@ -81,7 +90,7 @@ package struct LocalReply: Sendable, Equatable {
             .internal
         case .deadlineExceeded, .firstMessageTimeout: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
-        case .requestTooLarge, .headersTooLarge: .resourceExhausted
+        case .requestTooLarge, .headersTooLarge, .queueFull, .queueTimeout, .deadlineUnreachable: .resourceExhausted
         case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
@@ -108,6 +117,9 @@ package struct LocalReply: Sendable, Equatable {
         case .wrongToken: "invalid token"
         case .headersTooLarge: "the request's headers are larger than the limit"
         case .streamIdle: "nothing moved on the stream for longer than the limit"
+        case .queueFull: "every replica is busy and the queue is full"
+        case .queueTimeout: "every replica was busy for longer than a call may wait"
+        case .deadlineUnreachable: "every replica is busy until after the deadline"
         case .firstMessageTimeout: "the first message of the request did not come in time"
         case .loadFailed: "the model could not be loaded"
         case .freeFailed: "the model could not be freed"
@@ -125,9 +137,20 @@ package struct LocalReply: Sendable, Equatable {
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
             .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .freeFailed,
-            .fleetCallFailed, .unknownService, .missingToken, .malformedToken, .wrongToken:
+            .fleetCallFailed, .unknownService, .missingToken, .malformedToken, .wrongToken, .queueFull,
+            .queueTimeout, .deadlineUnreachable:
             200
         }
+    }
+
+    /// What a caller hears that the queue does not take, or not keep.
+    init(_ refusal: QueueRefusal) {
+        switch refusal.cause {
+        case .full: self.init(.queueFull)
+        case .waitedTooLong: self.init(.queueTimeout)
+        case .deadline: self.init(.deadlineUnreachable)
+        }
+        self.retryAfterMs = refusal.retryAfterMs
     }
 
     /// What a caller hears when a stream to a replica failed and is not sent elsewhere.

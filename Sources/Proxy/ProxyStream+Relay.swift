@@ -81,6 +81,10 @@ extension ProxyStream {
             list.append("x-homing-matched-bytes", decision.matchedBytes)
             list.append("x-homing-prompt-bytes", decision.promptBytes)
         }
+        if decision.expectedSeconds > 0 {
+            list.append("x-homing-expected-ms", Int((decision.expectedSeconds * 1_000).rounded()))
+        }
+        if self.queueWaitNs > 0 { list.append("x-homing-wait-ms", Int(self.queueWaitNs / 1_000_000)) }
         if !self.tried.isEmpty { list.append("x-homing-retries", self.tried.count) }
     }
 
@@ -135,6 +139,7 @@ extension ProxyStream {
 
     /// Answers the caller in place of a replica, before anything of an answer was relayed.
     func reply(_ reply: LocalReply) {
+        self.stopWaiting()
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
@@ -146,6 +151,7 @@ extension ProxyStream {
             list.append("content-type", "application/grpc")
             list.append("grpc-status", reply.status.code.text)
             list.append("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self))
+            if let pushback = reply.retryAfterMs { list.append("grpc-retry-pushback-ms", pushback) }
             session.submitResponse(self, list, ended: true)
         } else {
             list.append("content-type", "text/plain")

@@ -201,13 +201,21 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard let (replica, decision) = self.pickReplica(in: cluster, chain, excluding: self.tried) else {
-            return self.reply(Self.reply(to: cluster.shortage()))
+        switch self.ask(position, chain, excluding: self.tried, retry: nil) {
+        case .picked(let replica, let decision): self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: nil)
+        case .refused(let refusal): self.reply(LocalReply(refusal))
+        case .none: self.reply(Self.reply(to: cluster.shortage()))
         }
+    }
+
+    /// Opens the upstream leg to the replica that was picked.
+    func go(to replica: Replica, _ decision: PickDecision, in cluster: Cluster) {
         self.phase = .routed
         self.stopHolding()
         self.replica = replica
         self.decision = decision
+        self.leg.forgetReceived()
         self.leg.lease = decision.lease
         self.leg.expectedNs = self.expectation(decision)
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
@@ -215,14 +223,7 @@ extension ProxyStream {
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
     }
 
-    private func pickReplica(
-        in cluster: Cluster, _ chain: PrefixChain, excluding tried: [ReplicaID]
-    ) -> (Replica, PickDecision)? {
-        if let bond = self.bond { return cluster.pick(bond, chain, excluding: tried, at: Loop.now) }
-        return cluster.pick(chain, excluding: tried, answersOnce: self.answersOnce, at: Loop.now)
-    }
-
-    private static func reply(to shortage: Cluster.Shortage) -> LocalReply {
+    static func reply(to shortage: Cluster.Shortage) -> LocalReply {
         switch shortage {
         case .unreachable: LocalReply(.noReplica)
         case .loading: LocalReply(.modelLoading)
@@ -243,7 +244,7 @@ extension ProxyStream {
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
-        if !self.requestHasEnded, !self.isAwaitingModel { self.dropUnsentRequest() }
+        if !self.requestHasEnded, !self.isAwaitingModel, self.waiting == nil { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -253,7 +254,7 @@ extension ProxyStream {
             if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
             self.reply(self.reply(to: failure))
         case .answering: self.endBroken(self.reply(to: failure))
-        case .begun, .holding, .replied, .ended: ()
+        case .begun, .holding, .waiting, .replied, .ended: ()
         }
     }
 
@@ -271,7 +272,7 @@ extension ProxyStream {
         return self.tried.count < limit && (failure.isBeforeProcessing || self.handling.mayRepeat)
     }
 
-    /// Sends the same request to a replica that was not tried yet. False when there is none.
+    /// Sends the same request to a replica that was not tried yet, as soon as one has room. False when there is none.
     /// - Parameter sameReplica: the one that failed, and others that were tried, are as good.
     func pickAgain(_ cause: RetryCause, sameReplica: Bool = false) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
@@ -281,19 +282,15 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard let (replica, decision) = self.pickReplica(in: cluster, chain, excluding: sameReplica ? [] : self.tried)
-        else {
+        switch self.ask(position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
+        case .picked(let replica, let decision):
+            cluster.metrics.retried(cause)
+            self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: cause)
+        case .refused, .none:
             self.tried.removeLast()
             return false
         }
-        cluster.metrics.retried(cause)
-        self.phase = .routed
-        self.replica = replica
-        self.decision = decision
-        self.leg.forgetReceived()
-        self.leg.lease = decision.lease
-        self.leg.expectedNs = self.expectation(decision)
-        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
     }
 

@@ -8,14 +8,15 @@ import Wire
 /// One caller's stream, from its HEADERS to its access-log line, and the replica that serves it.
 ///
 /// ```
-///            ┌──────────────── LocalReply ────────────────┐
-/// begun ──► holding ──pick──► routed ──answer starts──► answering ──► ended
-///              (first message)   └──failed, pick again──┘
+///            ┌───────────────────── LocalReply ──────────────────────┐
+/// begun ──► holding ──pick──► routed ──────answer starts──────► answering ──► ended
+///     (first message)│ ▲──────── │ ◄──failed, pick again──┘
+///                    └──► waiting┘  no replica may take it yet
 /// ```
 /// Both legs relay: a window is given back to one side as the other accepts the bytes, so memory stays bounded.
 /// Lives on one loop; reused through `ProxyLoop`. `ProxyStream+Routing` decides where it goes, `+Relay` moves bytes.
 final class ProxyStream: HTTP2Stream {
-    enum Phase { case begun, holding, routed, answering, replied, ended }
+    enum Phase { case begun, holding, waiting, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
     /// The loop's, kept here since every stream counts several times.
@@ -48,6 +49,10 @@ final class ProxyStream: HTTP2Stream {
     var decision: PickDecision?
     var tried: [ReplicaID] = []
     var wantsExplanation = false
+    /// Where it waits for a replica; nil when it does not.
+    var waiting: Waiting?
+    /// How long it waited for replicas so far.
+    var queueWaitNs: UInt64 = 0
     /// The answer is not relayed: when the leg has ended, another replica is tried.
     var retryWhenEnded: RetryCause?
     /// The only replica gets its model back, which this waits for; once.
@@ -146,6 +151,7 @@ final class ProxyStream: HTTP2Stream {
         if self.requestCount.isMalformed { return self.refuseRequest(LocalReply(.malformedFraming), bytes.byteCount) }
         switch self.phase {
         case .begun, .holding: self.hold(bytes)
+        case .waiting: self.holdWhileWaiting(bytes)
         case .routed, .answering: self.relayRequest(bytes)
         case .replied, .ended: self.consume(bytes.byteCount)
         }
@@ -159,6 +165,8 @@ final class ProxyStream: HTTP2Stream {
         self.requestHasEnded = true
         switch self.phase {
         case .begun, .holding: self.heldRequestEnded()
+        case .waiting where self.requestCount.isBetweenMessages: ()
+        case .waiting: self.refuseRequest(LocalReply(.truncatedRequest), 0)
         case .routed where !self.requestCount.isBetweenMessages:
             // Some workers wait for ever for the rest of such a message.
             self.refuseRequest(LocalReply(.truncatedRequest), 0)
@@ -171,7 +179,7 @@ final class ProxyStream: HTTP2Stream {
     private func refuseRequest(_ reply: LocalReply, _ count: Int) {
         self.consume(count)
         switch self.phase {
-        case .begun, .holding: self.reply(reply)
+        case .begun, .holding, .waiting: self.reply(reply)
         case .routed:
             self.leg.cancel()
             self.reply(reply)
@@ -205,7 +213,7 @@ final class ProxyStream: HTTP2Stream {
         guard self.isAttached else { return }
         if self.leg.isAttached { self.leg.cancel() }
         switch self.phase {
-        case .begun, .holding, .routed: self.reply(LocalReply(.deadlineExceeded))
+        case .begun, .holding, .waiting, .routed: self.reply(LocalReply(.deadlineExceeded))
         case .answering: self.endBroken(LocalReply(.deadlineExceeded))
         case .replied, .ended: ()
         }
@@ -217,6 +225,8 @@ final class ProxyStream: HTTP2Stream {
     override func endSent() { self.reset(.noError) }
 
     var hasDeadline: Bool { self.deadlineNs > 0 }
+    /// When the caller stops waiting; nil: never.
+    var deadline: UInt64? { self.hasDeadline ? self.deadlineNs : nil }
 
     /// Nothing has moved for too long: a worker that went silent for ever is let go of.
     func endIdle() {
@@ -235,6 +245,7 @@ final class ProxyStream: HTTP2Stream {
         case .reset(let code): self.resetCode = code
         case .connectionLost: self.resetCode = .cancel
         }
+        self.stopWaiting()
         self.lateWork?.cancel()
         self.lateWork = nil
         // The caller is gone: the worker's slot should be free within milliseconds.
@@ -279,6 +290,10 @@ final class ProxyStream: HTTP2Stream {
         entry.responseMessages = self.responseCount.messages
         if self.firstResponseNs > 0 { entry.firstResponse = .nanoseconds(Int64(self.firstResponseNs - self.startNs)) }
         entry.retries = self.tried.count
+        if self.queueWaitNs > 0 { entry.queueWait = .nanoseconds(Int64(self.queueWaitNs)) }
+        if let decision = self.decision, decision.expectedSeconds > 0 {
+            entry.expectedFirstResponse = .seconds(decision.expectedSeconds)
+        }
         entry.localReply = self.localReply?.rawValue
         return entry
     }
@@ -300,6 +315,7 @@ final class ProxyStream: HTTP2Stream {
         self.replica = nil
         self.decision = nil
         self.retryWhenEnded = nil
+        self.queueWaitNs = 0
         self.isAwaitingModel = false
         self.hasAwaitedModel = false
         self.tried.removeAll(keepingCapacity: true)

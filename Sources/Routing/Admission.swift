@@ -53,7 +53,8 @@ struct Admission: Sendable {
     mutating func lift(slot: Int) { self.limits.removeAll { $0.slot == slot } }
 
     /// Takes those out of `candidates` that have had their share; all of them stay when nobody else would.
-    mutating func apply(to candidates: inout ContiguousArray<Candidate>, at now: Instant) {
+    /// - Parameter earns: a stream has arrived, of which a ramping replica gets its share. False: it waited since.
+    mutating func apply(to candidates: inout ContiguousArray<Candidate>, earns: Bool = true, at now: Instant) {
         let count = Double(candidates.count)
         var refused: [Int] = []
         for position in self.limits.indices.reversed() {
@@ -68,7 +69,7 @@ struct Admission: Sendable {
                 self.limits.remove(at: position)
                 continue
             }
-            ramp.credit = min(Self.mostCredit, ramp.credit + share / count)
+            if earns { ramp.credit = min(Self.mostCredit, ramp.credit + share / count) }
             self.limits[position].ramp = ramp
             if ramp.credit < 1 { refused.append(slot) }
         }
@@ -91,8 +92,13 @@ extension ReplicaTable {
         self.admission.ramp(slot: slot, durationNs: UInt64(max(0, self.settings.slowStartMs)) * 1_000_000, at: now)
     }
 
-    /// Leaves those out that have had their share. After `gather`.
-    mutating func limit(at now: Instant) {
-        if !self.admission.isEmpty { self.admission.apply(to: &self.candidates, at: now) }
+    /// Leaves those out that have had their share, unless all others are full. After `gather`.
+    /// - Parameter earns: as in `Admission.apply`.
+    mutating func limit(at now: Instant, earns: Bool) {
+        guard !self.admission.isEmpty else { return }
+        let all = self.candidates
+        self.admission.apply(to: &self.candidates, earns: earns, at: now)
+        guard self.isLimiting, !self.candidates.contains(where: { $0.hasRoom }) else { return }
+        if all.contains(where: { $0.hasRoom }) { self.candidates = all }
     }
 }

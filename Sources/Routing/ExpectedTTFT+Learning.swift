@@ -10,12 +10,17 @@ extension ExpectedTTFT {
             self.records[Int(older)].overtaken = true
             older = self.records[Int(older)].older
         }
-        let began = max(record.sent, self.loads[record.slot].lastFirstResponse)
+        let standsInLine = self.standsInLine
+        let began = standsInLine ? max(record.sent, self.loads[record.slot].lastFirstResponse) : record.sent
         self.unlink(lease.record)
         self.records[Int(lease.record)].isStarted = true
         self.loads[record.slot].lastFirstResponse = max(now, self.loads[record.slot].lastFirstResponse)
-        self.compare(record, observed: Double(now.nanoseconds(since: record.sent)) * 1e-9)
+        let observed = Double(now.nanoseconds(since: record.sent)) * 1e-9
+        self.compare(record, observed: observed)
+        self.learnLine(record, observed: observed)
         guard isHead, !record.overtaken, !record.overfull, record.promptBytes > 0 else { return }
+        // Side by side with others, a prompt says how long it takes only when it had nobody before it.
+        guard standsInLine || record.lineSeconds == 0 else { return }
         self.learn(record, seconds: Double(now.nanoseconds(since: began)) * 1e-9)
         self.records[Int(lease.record)].learned = true
     }

@@ -21,17 +21,23 @@ package struct ExpectedTTFT: Sendable {
     /// minute.
     package internal(set) var waitingPerReplica = 0.0
     var waitingAt: Instant?
+    /// Prompts that the table held back when the last one arrived.
+    var heldBack = 0
     /// Time that a stream holds its slot, averaged over the last hundred or so, in seconds; zero before the first.
     var holdSeconds = 0.0
     /// What a cache is believed to hold before anything was observed, in bytes; follows what is learned.
     var typicalCapacityBytes: Double
     /// A cache was found to be smaller than believed.
     var hasFoundCacheEnd = false
-    var waiting = ContiguousArray<WaitingPrompt>()
     /// When the waiting prompts are to be looked at again.
     var nextWake = Instant(nanoseconds: 0)
     /// Counted up when the waiting prompts must be looked at anew.
     var noteCount: UInt64 = 0
+
+    /// Work that was ever sent, in seconds of the reference replica, as predicted when it was.
+    var offeredSeconds = 0.0
+    /// What was learned of whether prompts stand in line on a replica.
+    var line: LineBelief
 
     /// By slot, what is held of the prompt that is being placed. Kept for its memory.
     var held = ContiguousArray<HeldPrefix>()
@@ -40,6 +46,7 @@ package struct ExpectedTTFT: Sendable {
 
     package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
         self.settings = settings
+        self.line = LineBelief(isAssumed: settings.startsInLine)
         self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)
         self.bytesPerToken = settings.bytesPerToken
         self.model = ServiceModel(
@@ -81,7 +88,8 @@ package struct ExpectedTTFT: Sendable {
             let rest = self.model.seconds(load.unstarted - load.headWork) * load.speed
             seconds = max(0, rest) + max(left, left * -0.5)
         }
-        let slots = self.settings.slots
+        seconds *= self.lineShare
+        let slots = self.slots(ofSlot: slot)
         if slots > 0, inFlight >= slots {
             // As many streams must end as stand before this one; one ends every hold ÷ slots on average.
             seconds = max(seconds, Double(inFlight - slots + 1) * self.holdSeconds / Double(slots))
@@ -158,11 +166,18 @@ package struct ExpectedTTFT: Sendable {
 
     /// Follows how many prompts wait for their first response, held back or sent, with a memory of a quarter of a minute.
     private mutating func observeWaiting(_ unstarted: Int, _ candidates: Int, at now: Instant) {
-        let waiting = Double(unstarted + self.waiting.count) / Double(max(1, candidates))
+        let waiting = Double(unstarted + self.heldBack) / Double(max(1, candidates))
         let elapsed = self.waitingAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
         let weight = self.waitingAt == nil ? 1 : elapsed / (elapsed + 15)
         self.waitingPerReplica += weight * (waiting - self.waitingPerReplica)
         self.waitingAt = now
+    }
+
+    /// The same where nothing is chosen among all of them.
+    mutating func observeWaiting(on candidates: Span<Candidate>, at now: Instant) {
+        var unstarted = 0
+        for position in candidates.indices { unstarted += self.loads[candidates[position].slot].unstartedCount }
+        self.observeWaiting(unstarted, candidates.count, at: now)
     }
 
     // MARK: - Streams
@@ -183,8 +198,11 @@ package struct ExpectedTTFT: Sendable {
             self.startSeconds(slot: slot, inFlight: inFlight, at: now)
             + self.model.seconds(record.work) * self.loads[slot].speed
         record.sent = now
-        record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
+        let slots = self.slots(ofSlot: slot)
+        record.overfull = slots > 0 && inFlight >= slots
+        record.lineSeconds = self.loads[slot].first < 0 ? 0 : record.predictedSeconds - self.ownSeconds(record)
         self.noteCount += 1
+        self.offeredSeconds += self.model.seconds(record.work)
         let position = self.take(record)
         self.append(position)
         return (position, record.predictedSeconds)

@@ -12,6 +12,8 @@ package struct ReplicaTable: Sendable {
         var weight: Int
         var lastPick: UInt64 = 0
         var picks: UInt64 = 0
+        /// Streams that it works on at a time; zero: not known.
+        var slots = 0
     }
 
     package let settings: RoutingSettings
@@ -30,6 +32,8 @@ package struct ReplicaTable: Sendable {
     /// Who gets less than the policy would give.
     var admission = Admission()
 
+    /// Streams that wait for a replica.
+    var queue = WaitingQueue()
     private let prefixCachePicker: PrefixCachePicker
     private var random: SplitMix64
     private var nextNumber: UInt32 = 0
@@ -124,14 +128,14 @@ package struct ReplicaTable: Sendable {
 
     /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
-    /// when no replica may be chosen. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
+    /// when no replica may be chosen. A full replica is only chosen when all are. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
     package mutating func pickAndLease(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
-        self.limit(at: now)
-        guard !self.candidates.isEmpty, let choice = self.choose(chain, at: now) else { return nil }
+        self.limit(at: now, earns: true)
+        guard !self.candidates.isEmpty, let choice = self.chooseWithRoom(chain, at: now) else { return nil }
         return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
 
@@ -203,10 +207,13 @@ package struct ReplicaTable: Sendable {
                     weight: member.weight,
                     matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
+            if self.isLimiting {
+                self.candidates[self.candidates.count - 1].hasRoom = member.inFlight < self.limit(of: member)
+            }
         }
     }
 
-    private mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
+    mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
         // A second reference, no copy: a policy that learns writes to the table while it reads them.
         let candidates = self.candidates
         return switch self.settings.policy {

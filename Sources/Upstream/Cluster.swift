@@ -28,6 +28,8 @@ package final class Cluster: Sendable {
         var table: ReplicaTable
         /// By position in `replicas`.
         var entries: [Entry]
+        var queue = Queue()
+        var signals = ScaleSignals()
         var outliers: OutlierDetector
         /// The model that the last LoadModel was about, or that callers were right to name.
         var expectedModel: [UInt8]?
@@ -127,10 +129,13 @@ package final class Cluster: Sendable {
 
     /// The first message of the stream's answer has arrived.
     package func firstResponse(_ lease: Lease, at now: UInt64) {
-        self.state.withLock { state in
-            state.table.firstResponse(lease, at: Instant(nanoseconds: now))
+        let instant = Instant(nanoseconds: now)
+        let handover = self.state.withLock { state in
+            state.table.firstResponse(lease, at: instant)
             state.entries[self.position(of: lease.replica)].answeredNs = now
+            return state.takeReady(at: instant)
         }
+        self.hand(over: handover)
     }
 
     func release(
@@ -143,11 +148,19 @@ package final class Cluster: Sendable {
             case .failed: .failedBeforeResponse
             }
         let now = Loop.now
-        let ejected = self.state.withLock { state in
-            state.table.release(lease, leaseOutcome, observation, at: Instant(nanoseconds: now))
-            return self.learn(from: outcome, report, of: self.position(of: lease.replica), in: &state, at: now)
+        let (ejected, handover) = self.state.withLock { state in
+            let instant = Instant(nanoseconds: now)
+            state.table.release(lease, leaseOutcome, observation, at: instant)
+            let ejected = self.learn(
+                from: outcome, report, of: self.position(of: lease.replica), in: &state, at: now)
+            // Not to a replica that is about to be ejected: then its change lets the others go.
+            return (ejected, ejected == nil ? state.takeReady(at: instant) : Handover())
         }
-        if let ejected { self.standingChanged(self.replica(lease.replica), ejected) }
+        self.hand(over: handover)
+        if let ejected {
+            self.standingChanged(self.replica(lease.replica), ejected)
+            self.dispatchWaiting()
+        }
     }
 
     /// Whether the retry budget allows one more; if so it is spent.
@@ -263,6 +276,7 @@ package final class Cluster: Sendable {
     /// Drops index entries that are too old. Called now and then.
     func sweep() {
         self.state.withLock { _ = $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
+        self.sampleSignals()
     }
 
     // MARK: Sight
@@ -317,6 +331,10 @@ package final class Cluster: Sendable {
         package var model: ReplicaModel
         package var probe: ProbeRecord?
         package var evictions: Int
+        /// Most streams that it is given; zero: not limited.
+        package var limit: Int
+        /// What the policy learned of it; nil from a policy that learns nothing.
+        package var estimates: ReplicaEstimates?
     }
 
     package func rows() -> [Row] {
@@ -328,7 +346,8 @@ package final class Cluster: Sendable {
                         replica: entry.replica, availability: row.availability, why: entry.why,
                         sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: Int(row.picks),
                         cachedBlocks: row.cachedBlocks, model: entry.model, probe: entry.probe,
-                        evictions: entry.evictions)
+                        evictions: entry.evictions, limit: state.table.limit(of: entry.replica.id),
+                        estimates: state.table.estimates(of: entry.replica.id))
                 }
             }
         }
@@ -378,6 +397,7 @@ package final class Cluster: Sendable {
                     "cluster": "\(self.name)", "replica": "\(replica.name)", "from": "\(before.name)",
                     "to": "\(after.name)", "why": "\(why)",
                 ])
+            self.dispatchWaiting()
         }
         return after.standing == .out
     }

@@ -12,12 +12,14 @@ package final class ClusterMetrics: Sendable {
     /// Differences that the audit found between the streams that are counted and those that are there.
     let inFlightDrift: Counter
     package let timeToFirstResponse: Histogram
+    package let queue: QueueMetrics
     private let registry: MetricRegistry
     private let cluster: String
 
     package init(cluster: String, registry: MetricRegistry) {
         self.cluster = cluster
         self.registry = registry
+        self.queue = QueueMetrics(cluster: cluster, registry: registry)
         self.picks = PickReason.allCases.map { reason in
             registry.counter(
                 "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",

@@ -33,13 +33,15 @@ struct InFlightAudit: Sendable {
     struct Count: Sendable, Equatable {
         var inFlight: Int
         var begun: Int
+        /// Of those in flight, those that were given to streams which waited, and whose loops have not been told yet.
+        var underWay = 0
     }
 
     /// How far `live` lies outside of what the two counts allow.
     static func drift(live: Int, first: Count, second: Count) -> Int {
         let begun = second.begun - first.begun
         let ended = max(0, first.inFlight + begun - second.inFlight)
-        return max(0, first.inFlight - ended - live, live - first.inFlight - begun)
+        return max(0, first.inFlight - first.underWay - ended - live, live - first.inFlight - begun)
     }
 }
 
@@ -49,7 +51,8 @@ extension Cluster {
         self.state.withLock { state in
             self.replicas.map { replica in
                 InFlightAudit.Count(
-                    inFlight: state.table.inFlight(of: replica.id), begun: Int(state.table.picks(of: replica.id)))
+                    inFlight: state.table.inFlight(of: replica.id), begun: Int(state.table.picks(of: replica.id)),
+                    underWay: state.underWay(self.position(of: replica)))
             }
         }
     }

@@ -122,6 +122,7 @@ extension ModelLifecycle {
     private func holds(_ options: Options, _ replica: Replica, why: String) {
         self.held[replica.id] = options
         replica.slots = options.slots ?? 0
+        self.cluster.setSlots(of: replica, options.slots)
         self.cluster.setModel(of: replica, .loaded(options.digest), why: why)
     }
 

@@ -26,7 +26,7 @@ final class FleetView: AdminSource {
                 replicas: rows.count, usableReplicas: rows.count { $0.availability == .available },
                 inFlight: rows.reduce(0) { $0 + $1.inFlight }, picks: rows.reduce(0) { $0 + $1.picks },
                 indexBlocks: cluster.indexedBlocks,
-                modelRemembered: rows.contains { $0.model != .unasked })
+                modelRemembered: rows.contains { $0.model != .unasked }, queue: QueueView.snapshot(of: cluster))
         }
     }
 
@@ -46,12 +46,14 @@ final class FleetView: AdminSource {
                     outcome: $0.outcome.name, ageMs: Int((now - $0.atNs) / 1_000_000),
                     latencyMs: $0.outcome == .alive ? Double($0.latencyNs) / 1_000_000 : nil)
             },
-            evictions: row.evictions, cachedBlocks: row.cachedBlocks)
+            evictions: row.evictions, cachedBlocks: row.cachedBlocks,
+            maxInFlight: row.limit > 0 ? row.limit : nil, estimates: row.estimates.map { QueueView.snapshot(of: $0) })
     }
 
     /// - Parameter accounts: one for each loop.
     func observe(in registry: MetricRegistry, accounts: [BufferAccount]) {
         let clusters = self.all
+        QueueView.observe(clusters, in: registry)
         registry.observed(
             "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge
         ) { emit in

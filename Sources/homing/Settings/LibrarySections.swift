@@ -59,6 +59,14 @@ extension RoutingSettings: ConfigSection {
             "Streams that a replica works on at a time, for expected_ttft; further ones wait in it. 0 means as many as "
                 + "come.")
         section.value(
+            "max_wait_ms", &self.expectedTTFT.maxWaitMs, .int(in: upToADay),
+            "Longest time that expected_ttft holds a prompt in the proxy because the replica that is best for it is busy. "
+                + "0 holds none.")
+        section.value(
+            "start_in_line", &self.expectedTTFT.startsInLine, .bool,
+            "Whether replicas compute prompts one after the other, as expected_ttft believes before it has seen any. It "
+                + "holds prompts only where they do.")
+        section.value(
             "slow_start_ms", &self.slowStartMs, .int(in: upToADay),
             "Time over which a replica that comes back grows from a tenth of its fair share of new streams to all of it. 0 "
                 + "gives it everything at once.")

@@ -1,6 +1,7 @@
 import Config
 import Logging
 import Proxy
+import Routing
 import Transport
 import Upstream
 
@@ -79,6 +80,9 @@ extension ClusterSettings: ConfigSection {
             "Authorities (:authority, with or without a port) whose requests this cluster serves, when their listener "
                 + "names no cluster.")
         section.section("routing", &self.routing, "How a replica is picked for a stream.")
+        section.section(
+            "admission", &self.routing.admission,
+            "How many streams a replica is given at a time, and how the others wait in the proxy.")
         section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
         section.section("outlier", &self.outlier, "When a replica is taken out for what its streams tell.")
         section.section("stall", &self.stall, "When a replica that says nothing is taken for one that hangs.")
