@@ -1,6 +1,7 @@
-"""Instructions per request in homing and in nghttpx, counted by valgrind's callgrind: the same in every run, on any
-machine, however busy. One kind of request at a time; two runs, with N and with 2N requests, whose difference has no
-start-up in it. Called by scripts/bench instructions.
+"""Instructions per request in homing and in nghttpx, counted by valgrind's callgrind: nearly the same in every run on a
+machine however busy (A and B within about 1 %, C within 6 %, for reads bring more or fewer messages). One kind of
+request at a time; two runs, with N and with 2N requests, whose difference has no start-up in it. Called by scripts/bench
+instructions.
 
 The kinds: A unary 200 B, B unary 12 KB, C one message of a stream of 128. Four connections of one stream each, so that
 requests do not come in ever different batches.
