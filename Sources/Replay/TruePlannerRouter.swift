@@ -40,7 +40,7 @@ package struct TruePlannerRouter: Router {
             seen: Array(repeating: -1, count: self.starts.count))
         Self.look(&arrived, simulation)
         let best = self.cheapest(arrived, simulation)
-        let holds = self.settings.maxWaitMs > 0 && self.waiting.count < self.settings.maxWaiting
+        let holds = self.settings.maxWaitMs > 0 && self.waiting.count < AdmissionSettings().maxWaiting
         if !holds || (self.waiting.isEmpty && self.starts[best] <= self.ahead) { return best }
         self.waiting.append(arrived)
         return nil
