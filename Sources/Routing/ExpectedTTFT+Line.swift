@@ -49,10 +49,11 @@ struct LineBelief: Sendable {
         return min(1, max(Self.smallestShare, self.waited / self.expected / Self.wholeLine))
     }
 
-    /// Whether the next one that would be held should not be, to see what happens: every sixty-fourth.
+    /// Whether the next one that would be held should not be, to see what happens: every sixty-fourth, and every eighth
+    /// as long as nothing is known.
     mutating func looks() -> Bool {
         self.held += 1
-        return self.held % 64 == 0
+        return self.held % (self.samples < Self.enough ? 8 : 64) == 0
     }
 
     var standsInLine: Bool { self.samples >= Self.enough ? self.share > 0.5 : self.isAssumed }

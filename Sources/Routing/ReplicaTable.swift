@@ -128,7 +128,8 @@ package struct ReplicaTable: Sendable {
 
     /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
-    /// when no replica may be chosen. A full replica is only chosen when all are. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
+    /// when no replica may be chosen. A full replica is only chosen when all are. One that `answersOnce`, at its end, tells
+    /// nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
     package mutating func pickAndLease(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
