@@ -86,6 +86,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What scripts/bench routing and decision run: builds without the proxy.
+        .executableTarget(
+            name: "RoutingBench", dependencies: ["Replay", "Routing"], path: "Tests/Benchmarks/Routing",
+            swiftSettings: strict),
+
         // What tests of the data path share: scripted workers, a small caller, a proxy in front of them.
         .target(
             name: "TestSupport",
@@ -120,7 +125,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                "Telemetry", "Admin", argumentParser, logging,
+                "Replay", "Telemetry", "Admin", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

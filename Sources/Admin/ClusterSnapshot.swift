@@ -18,10 +18,12 @@ package struct ClusterSnapshot: Sendable, Equatable, Codable {
     package var indexBlocks: Int
     /// True when a LoadModel is remembered and replayed to replicas that come without a model.
     package var modelRemembered: Bool
+    package var queue: Queue
 
     package init(
         name: String, models: [String], policy: String, replicas: Int, usableReplicas: Int, inFlight: Int, picks: Int,
-        indexBlocks: Int, modelRemembered: Bool
+        indexBlocks: Int, modelRemembered: Bool,
+        queue: Queue = Queue(waiting: 0, divertsPerMinute: 0, saturation: nil, replicasWanted: nil)
     ) {
         self.name = name
         self.models = models
@@ -32,10 +34,11 @@ package struct ClusterSnapshot: Sendable, Equatable, Codable {
         self.picks = picks
         self.indexBlocks = indexBlocks
         self.modelRemembered = modelRemembered
+        self.queue = queue
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, models, policy, replicas, picks
+        case name, models, policy, replicas, picks, queue
         case usableReplicas = "usable_replicas"
         case inFlight = "in_flight"
         case indexBlocks = "index_blocks"

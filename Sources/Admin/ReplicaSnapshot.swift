@@ -57,10 +57,16 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
     package var evictions: Int
     /// Prompt blocks that it is believed to hold.
     package var cachedBlocks: Int
+    /// Most streams that it is given at a time; nil without a limit.
+    package var maxInFlight: Int?
+    /// What the policy learned of it; nil from a policy that learns nothing.
+    package var estimates: Estimates?
 
     package init(
         cluster: String, id: String, address: String, state: String, usable: Bool, why: String, sinceMs: Int,
-        inFlight: Int, picks: Int, weight: Int, modelLoaded: Bool?, lastProbe: Probe?, evictions: Int, cachedBlocks: Int
+        inFlight: Int, picks: Int, weight: Int, modelLoaded: Bool?, lastProbe: Probe?, evictions: Int,
+        cachedBlocks: Int,
+        maxInFlight: Int? = nil, estimates: Estimates? = nil
     ) {
         self.cluster = cluster
         self.id = id
@@ -76,15 +82,18 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
         self.lastProbe = lastProbe
         self.evictions = evictions
         self.cachedBlocks = cachedBlocks
+        self.maxInFlight = maxInFlight
+        self.estimates = estimates
     }
 
     private enum CodingKeys: String, CodingKey {
-        case cluster, id, address, state, usable, why, picks, weight, evictions
+        case cluster, id, address, state, usable, why, picks, weight, evictions, estimates
         case sinceMs = "since_ms"
         case inFlight = "in_flight"
         case modelLoaded = "model_loaded"
         case lastProbe = "last_probe"
         case cachedBlocks = "cached_blocks"
+        case maxInFlight = "max_in_flight"
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -99,11 +108,13 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
         try container.encode(self.inFlight, forKey: .inFlight)
         try container.encode(self.picks, forKey: .picks)
         try container.encode(self.weight, forKey: .weight)
-        // Written by hand for these two: a synthesized one leaves nil out, and a reader then guesses.
+        // Written by hand for what may be nil: a synthesized one leaves nil out, and a reader then guesses.
         try container.encode(self.modelLoaded, forKey: .modelLoaded)
         try container.encode(self.lastProbe, forKey: .lastProbe)
         try container.encode(self.evictions, forKey: .evictions)
         try container.encode(self.cachedBlocks, forKey: .cachedBlocks)
+        try container.encode(self.maxInFlight, forKey: .maxInFlight)
+        try container.encode(self.estimates, forKey: .estimates)
     }
 }
 

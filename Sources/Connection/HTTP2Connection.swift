@@ -39,6 +39,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     open func accepted() {}
     /// The link is open.
     open func opened() {}
+    /// `count` bytes have come, and are about to be read.
+    open func heard(_ count: Int) {}
     /// The connection is over; its streams are about to be told. Comes once.
     open func closing(_ closure: LinkClosure) {}
     /// The connection is over; all its streams have been told. Comes once.
@@ -112,6 +114,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     package final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken, !self.isRefused else { return }
+        self.heard(bytes.byteCount)
         let now = self.session.role == .server ? Loop.now : 0
         if !self.hasReceived {
             self.hasReceived = true

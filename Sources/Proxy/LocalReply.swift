@@ -1,3 +1,4 @@
+import Routing
 import Upstream
 package import Wire
 
@@ -43,10 +44,20 @@ package struct LocalReply: Sendable, Equatable {
         case headersTooLarge = "headers_too_large"
         /// Nothing moved on the stream for too long.
         case streamIdle = "stream_idle"
+        /// Every replica has as many streams as it may have, and as many wait as may.
+        case queueFull = "queue_full"
+        /// It waited for a replica for as long as it may.
+        case queueTimeout = "queue_timeout"
+        /// It would have to wait for a replica until after its deadline.
+        case deadlineUnreachable = "deadline_unreachable"
         /// The first message did not come in time.
         case firstMessageTimeout = "first_message_timeout"
         /// LoadModel failed everywhere; the text says where and why.
         case loadFailed = "load_failed"
+        /// Free failed at a replica; the text says where and why.
+        case freeFailed = "free_failed"
+        /// A health service that nobody knows was asked about.
+        case unknownService = "unknown_service"
         /// A call that goes to every replica failed on one of them; the status and the text are the replica's.
         case fleetCallFailed = "fleet_call_failed"
         /// Not a gRPC request: another method than POST.
@@ -59,6 +70,8 @@ package struct LocalReply: Sendable, Equatable {
     package let status: GRPCStatus
     /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
     package let httpStatus: Int
+    /// `grpc-retry-pushback-ms` (gRPC retry design, A6): when to ask again; nil says nothing about it.
+    package var retryAfterMs: Int?
 
     package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
         self.cause = cause
@@ -70,13 +83,14 @@ package struct LocalReply: Sendable, Equatable {
         switch cause {
         case .noReplica: .unavailable
         case .modelLoading, .modelNotLoaded: .failedPrecondition
-        case .unknownModel: .notFound
+        case .unknownModel, .unknownService: .notFound
         case .replicaLost, .streamIdle: .aborted
-        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .fleetCallFailed:
+        case .replicaReset, .replicaNotGRPC, .truncatedRequest, .malformedFraming, .loadFailed, .freeFailed,
+            .fleetCallFailed:
             .internal
         case .deadlineExceeded, .firstMessageTimeout: .deadlineExceeded
         case .malformedRequest, .malformedTimeout: .invalidArgument
-        case .requestTooLarge, .headersTooLarge: .resourceExhausted
+        case .requestTooLarge, .headersTooLarge, .queueFull, .queueTimeout, .deadlineUnreachable: .resourceExhausted
         case .missingToken, .malformedToken, .wrongToken: .unauthenticated
         case .methodNotAllowed: .unimplemented
         case .unsupportedMediaType: .invalidArgument
@@ -103,8 +117,13 @@ package struct LocalReply: Sendable, Equatable {
         case .wrongToken: "invalid token"
         case .headersTooLarge: "the request's headers are larger than the limit"
         case .streamIdle: "nothing moved on the stream for longer than the limit"
+        case .queueFull: "every replica is busy and the queue is full"
+        case .queueTimeout: "every replica was busy for longer than a call may wait"
+        case .deadlineUnreachable: "every replica is busy until after the deadline"
         case .firstMessageTimeout: "the first message of the request did not come in time"
         case .loadFailed: "the model could not be loaded"
+        case .freeFailed: "the model could not be freed"
+        case .unknownService: "unknown service"
         case .fleetCallFailed: "a replica failed"
         case .methodNotAllowed: "gRPC requests use POST"
         case .unsupportedMediaType: "gRPC requests have a content type of application/grpc"
@@ -117,20 +136,43 @@ package struct LocalReply: Sendable, Equatable {
         case .unsupportedMediaType: 415
         case .noReplica, .modelLoading, .modelNotLoaded, .unknownModel, .replicaLost, .replicaReset, .replicaNotGRPC,
             .truncatedRequest, .malformedRequest, .malformedTimeout, .malformedFraming, .deadlineExceeded,
-            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .fleetCallFailed,
-            .missingToken, .malformedToken, .wrongToken:
+            .requestTooLarge, .headersTooLarge, .streamIdle, .firstMessageTimeout, .loadFailed, .freeFailed,
+            .fleetCallFailed, .unknownService, .missingToken, .malformedToken, .wrongToken, .queueFull,
+            .queueTimeout, .deadlineUnreachable:
             200
         }
     }
 
+    /// What a caller hears that the queue does not take, or not keep.
+    init(_ refusal: QueueRefusal) {
+        switch refusal.cause {
+        case .full: self.init(.queueFull)
+        case .waitedTooLong: self.init(.queueTimeout)
+        case .deadline: self.init(.deadlineUnreachable)
+        }
+        self.retryAfterMs = refusal.retryAfterMs
+    }
+
     /// What a caller hears when a stream to a replica failed and is not sent elsewhere.
-    static func of(_ failure: UpstreamFailure, othersLive: Bool) -> LocalReply {
+    /// - Parameter lostStatus: how the cluster wants the loss of one of several replicas to look.
+    static func of(
+        _ failure: UpstreamFailure, othersLive: Bool, lostStatus: ClusterSettings.LostAnswerStatus = .aborted
+    ) -> LocalReply {
         switch failure {
-        case .connectFailed, .connectionLost, .settingsTimeout, .refused:
-            othersLive ? LocalReply(.replicaLost) : LocalReply(.noReplica)
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused:
+            othersLive ? LocalReply(.replicaLost, code: lostStatus.code) : LocalReply(.noReplica)
         case .reset(let code):
             LocalReply(.replicaReset, detail: "the replica ended the stream with \(code)", code: code.grpcStatus)
         case .notGRPC: LocalReply(.replicaNotGRPC)
+        }
+    }
+}
+
+extension ClusterSettings.LostAnswerStatus {
+    var code: GRPCStatusCode {
+        switch self {
+        case .aborted: .aborted
+        case .unavailable: .unavailable
         }
     }
 }

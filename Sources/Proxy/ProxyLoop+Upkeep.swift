@@ -100,6 +100,8 @@ extension ProxyStream {
         } else if settings.streamIdleTimeoutMs > 0, quietMs > settings.streamIdleTimeoutMs, !self.hasDeadline {
             switch self.phase {
             case .begun, .ended, .replied: ()
+            // How long it may wait is the queue's business.
+            case .waiting: ()
             // A load takes as long as it takes.
             case .holding where self.requestHasEnded: ()
             case .holding, .routed, .answering:

@@ -25,6 +25,9 @@ package final class ProxyLoop {
     private var wheelIsTurning = false
     private(set) var isDraining = false
     var upkeepIsScheduled = false
+    /// Who watches a service by `grpc.health.v1`.
+    var watchers: [HealthWatcher] = []
+    var watchIsScheduled = false
 
     /// Most stream objects that are kept for reuse.
     private static let maxIdleStreams = 256
@@ -72,10 +75,12 @@ package final class ProxyLoop {
     package func startDrain() {
         self.isDraining = true
         for connection in self.connections.values { connection.shutDown() }
+        self.tellWatchers()
     }
 
     /// Second step: streams opened from now on are refused; connections close with their last stream.
     package func finishDrain() {
+        self.endWatches()
         for connection in self.connections.values { connection.finishShutDown() }
     }
 

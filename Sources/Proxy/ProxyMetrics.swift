@@ -6,7 +6,7 @@ package import Wire
 package final class ProxyMetrics: Sendable {
     package let activeStreams: Gauge
     package let connections: Gauge
-    /// Request bytes that wait for a first message to be whole.
+    /// Request bytes that wait for a first message to be whole, or for a replica.
     package let heldBytes: Gauge
     package let undecodedHints: Counter
     package let notHTTP2: Counter
@@ -25,7 +25,8 @@ package final class ProxyMetrics: Sendable {
         self.connections = registry.gauge(
             "homing_downstream_connections", help: "Downstream connections that are open, or in their TLS handshake.")
         self.heldBytes = registry.gauge(
-            "homing_held_bytes", help: "Request bytes that wait for their first message to be whole.")
+            "homing_held_bytes",
+            help: "Request bytes that wait for their first message to be whole, or for a replica.")
         self.undecodedHints = registry.counter(
             "homing_undecoded_hints_total",
             help: "Prompts that could not be read and went to the least loaded replica.")

@@ -44,11 +44,15 @@ extension ProxyStream {
         let position = self.ownCluster
         switch self.runtime.directory.clusters[position].settings.model.freeAction {
         case .answer: self.reply(message: BackendResult(success: true).encoded())
-        case .forward:
+        case .forward, .unloadAll:
             let models = self.runtime.models[position]
+            let drains = self.runtime.directory.clusters[position].settings.model.freeAction == .unloadAll
             self.answerLater {
-                await models.free()
-                return .message(BackendResult(success: true).encoded())
+                switch await models.free(drains: drains) {
+                case .success(let text): .message(BackendResult(success: true, message: text).encoded())
+                case .failure(let code, let text): .reply(LocalReply(.freeFailed, detail: text, code: code))
+                case .malformed: .reply(LocalReply(.malformedRequest))
+                }
             }
         }
     }
@@ -94,27 +98,17 @@ extension ProxyStream {
         case reply(LocalReply)
     }
 
-    /// Runs `work` off the loop, then answers, unless the caller went away or the object stands for another stream.
-    ///
-    /// The task does not keep the stream: it might be the last one that did, and let go of it off its loop.
+    /// Runs `work` off the loop, then answers.
     private func answerLater(_ work: @escaping @Sendable () async -> LateAnswer) {
-        let stream = LoopBound(Weak(self), on: self.proxyLoop.loop)
-        let id = self.id
-        let began = self.startNs
-        Task {
-            let answer = await work()
-            stream.loop.execute {
-                guard let stream = stream.value.object, stream.isAttached, stream.id == id, stream.startNs == began
-                else { return }
-                switch answer {
-                case .message(let message): stream.reply(message: message)
-                case .reply(let reply): stream.reply(reply)
-                }
+        self.runLater(work) { stream, answer in
+            switch answer {
+            case .message(let message): stream.reply(message: message)
+            case .reply(let reply): stream.reply(reply)
             }
         }
     }
 
-    private func heldMessage() -> [UInt8]? {
+    func heldMessage() -> [UInt8]? {
         self.leg.withUnframedBody { held in
             GRPCFrame.firstMessage(of: held.copied)
         }

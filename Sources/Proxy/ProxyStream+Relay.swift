@@ -40,7 +40,7 @@ extension ProxyStream {
 
     func answerStarted(ended: Bool) {
         // A leg that was cancelled may go on until its RST_STREAM has been sent; nobody listens any more.
-        guard self.isAttached, self.phase == .routed else { return }
+        guard self.isAttached, self.phase == .routed, self.retryWhenEnded == nil else { return }
         let status = ended ? GRPCStatus(self.leg.headers) : nil
         if let status, self.triesElsewhere(after: status) { return }
         self.beginAnswer(ended: ended, status: status)
@@ -55,6 +55,7 @@ extension ProxyStream {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
         self.firstResponseNs = Loop.now
+        self.tellHealth(of: status)
         if let cluster = self.cluster {
             self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
                 .record(Int(self.firstResponseNs - self.startNs))
@@ -80,6 +81,10 @@ extension ProxyStream {
             list.append("x-homing-matched-bytes", decision.matchedBytes)
             list.append("x-homing-prompt-bytes", decision.promptBytes)
         }
+        if decision.expectedSeconds > 0 {
+            list.append("x-homing-expected-ms", Int((decision.expectedSeconds * 1_000).rounded()))
+        }
+        if self.queueWaitNs > 0 { list.append("x-homing-wait-ms", Int(self.queueWaitNs / 1_000_000)) }
         if !self.tried.isEmpty { list.append("x-homing-retries", self.tried.count) }
     }
 
@@ -123,6 +128,7 @@ extension ProxyStream {
         guard self.isAttached, self.phase == .answering else { return }
         if withTrailers {
             self.status = GRPCStatus(self.leg.trailers)?.code ?? .unknown
+            self.leg.answerIsError = self.status?.maySpeakAgainstReplica ?? false
             if self.capture != nil { self.useCapture() }
             self.endBody(trailers: self.leg.trailers)
         } else {
@@ -132,31 +138,11 @@ extension ProxyStream {
         }
     }
 
-    /// A replica without its model is no answer while another one may have it; it is loaded again in the background.
-    private func triesElsewhere(after status: GRPCStatus) -> Bool {
-        guard let position = self.cluster, let replica = self.replica else { return false }
-        let cluster = self.runtime.directory.clusters[position]
-        if status.code == .failedPrecondition, status.text.lowercased().contains("not loaded") {
-            guard cluster.foundNotLoaded(replica) else { return false }
-            self.retryWhenEnded = .notLoaded
-        } else if status.code == .notFound, self.searchesForJob {
-            self.retryWhenEnded = .unknownJob
-        } else {
-            return false
-        }
-        guard self.leg.canSendBodyAgain, self.tried.count < cluster.settings.connections.maxRetries else {
-            self.retryWhenEnded = nil
-            return false
-        }
-        // A caller that still speaks would keep this leg open, and wait for ever.
-        if !self.requestHasEnded { self.leg.cancel() }
-        return true
-    }
-
     // MARK: The proxy's own words
 
     /// Answers the caller in place of a replica, before anything of an answer was relayed.
     func reply(_ reply: LocalReply) {
+        self.stopWaiting()
         self.phase = .replied
         self.localReply = reply.cause
         self.status = reply.status.code
@@ -168,6 +154,7 @@ extension ProxyStream {
             list.append("content-type", "application/grpc")
             list.append("grpc-status", reply.status.code.text)
             list.append("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self))
+            if let pushback = reply.retryAfterMs { list.append("grpc-retry-pushback-ms", pushback) }
             session.submitResponse(self, list, ended: true)
         } else {
             list.append("content-type", "text/plain")
@@ -204,7 +191,7 @@ extension ProxyStream {
         ])
     }
 
-    private func forgetHeldRequest() {
+    func forgetHeldRequest() {
         self.stopHolding()
         self.dropUnsentRequest()
     }

@@ -64,7 +64,7 @@ extension ProxyStream {
     }
 
     /// Length of the first held message with its prefix, when it is whole; nil while it is not.
-    private var heldMessageLength: Int? {
+    var heldMessageLength: Int? {
         self.leg.withUnframedBody { held in
             guard let prefix = try? GRPCFramePrefix(held) else { return nil }
             let length = GRPCFramePrefix.byteCount + Int(prefix.length)
@@ -93,6 +93,7 @@ extension ProxyStream {
         case .status: self.answerStatus()
         case .metrics: self.answerMetrics()
         case .storesEverywhere: self.writeEverywhere()
+        case .grpcHealth(let method): self.answerGRPCHealth(method)
         case .affinity, .followed, .sticky, .stores, .memo, .relay:
             self.reply(LocalReply(.truncatedRequest))
         }
@@ -103,7 +104,7 @@ extension ProxyStream {
         self.leg.withUnframedBody { body($0.extracting(GRPCFramePrefix.byteCount..<length)) }
     }
 
-    private var heldMessageIsCompressed: Bool {
+    var heldMessageIsCompressed: Bool {
         self.leg.withUnframedBody { $0.byteCount > 0 && $0.byte(at: 0) == 1 }
     }
 
@@ -165,7 +166,7 @@ extension ProxyStream {
     }
 
     /// Whether the call has one answer, at its end.
-    private var answersOnce: Bool { self.method != .predictStream }
+    var answersOnce: Bool { self.method != .predictStream }
 
     func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
@@ -201,26 +202,30 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        guard let (replica, decision) = self.pickReplica(in: cluster, chain) else {
-            return self.reply(Self.reply(to: cluster.shortage()))
+        switch self.ask(position, chain, excluding: self.tried, retry: nil) {
+        case .picked(let replica, let decision): self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: nil)
+        case .refused(let refusal): self.reply(LocalReply(refusal))
+        case .none: self.reply(Self.reply(to: cluster.shortage()))
         }
+    }
+
+    /// Opens the upstream leg to the replica that was picked.
+    func go(to replica: Replica, _ decision: PickDecision, in cluster: Cluster) {
         self.phase = .routed
         self.stopHolding()
         self.replica = replica
         self.decision = decision
         self.noteDecision()
+        self.leg.forgetReceived()
         self.leg.lease = decision.lease
+        self.leg.expectedNs = self.expectation(decision)
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
     }
 
-    private func pickReplica(in cluster: Cluster, _ chain: PrefixChain) -> (Replica, PickDecision)? {
-        if let bond = self.bond { return cluster.pick(bond, chain, excluding: self.tried, at: Loop.now) }
-        return cluster.pick(chain, excluding: self.tried, answersOnce: self.answersOnce, at: Loop.now)
-    }
-
-    private static func reply(to shortage: Cluster.Shortage) -> LocalReply {
+    static func reply(to shortage: Cluster.Shortage) -> LocalReply {
         switch shortage {
         case .unreachable: LocalReply(.noReplica)
         case .loading: LocalReply(.modelLoading)
@@ -236,12 +241,12 @@ extension ProxyStream {
         case .answered, .cancelled:
             if let cause = self.retryWhenEnded, self.isAttached {
                 self.retryWhenEnded = nil
-                if !self.pickAgain(cause) { self.relayKeptAnswer() }
+                if !self.isWorthRetrying(cause) || !self.pickAgain(cause) { self.couldNotRetry(cause) }
             }
         case .failed(let failure):
             if self.isAttached { self.replicaFailed(failure) }
         }
-        if !self.requestHasEnded { self.dropUnsentRequest() }
+        if !self.requestHasEnded, !self.isAwaitingModel, self.waiting == nil { self.dropUnsentRequest() }
         self.finishIfOver()
     }
 
@@ -249,15 +254,17 @@ extension ProxyStream {
         switch self.phase {
         case .routed:
             if self.mayRetry(after: failure), self.pickAgain(failure.retryCause) { return }
-            self.reply(LocalReply.of(failure, othersLive: self.othersLive))
-        case .answering: self.endBroken(LocalReply.of(failure, othersLive: self.othersLive))
-        case .begun, .holding, .replied, .ended: ()
+            self.reply(self.reply(to: failure))
+        case .answering: self.endBroken(self.reply(to: failure))
+        case .begun, .holding, .waiting, .replied, .ended: ()
         }
     }
 
-    private var othersLive: Bool {
-        guard let cluster = self.cluster else { return false }
-        return self.runtime.directory.clusters[cluster].isUsable
+    private func reply(to failure: UpstreamFailure) -> LocalReply {
+        guard let position = self.cluster else { return LocalReply(.noReplica) }
+        let cluster = self.runtime.directory.clusters[position]
+        return LocalReply.of(
+            failure, othersLive: cluster.isUsable, lostStatus: cluster.settings.lostAnswerStatus)
     }
 
     /// Nothing of the answer has been relayed, the whole request is still here, and sending it again does no harm.
@@ -267,8 +274,9 @@ extension ProxyStream {
         return self.tried.count < limit && (failure.isBeforeProcessing || self.handling.mayRepeat)
     }
 
-    /// Sends the same request to a replica that was not tried yet. False when there is none.
-    func pickAgain(_ cause: RetryCause) -> Bool {
+    /// Sends the same request to a replica that was not tried yet, as soon as one has room. False when there is none.
+    /// - Parameter sameReplica: the one that failed, and others that were tried, are as good.
+    func pickAgain(_ cause: RetryCause, sameReplica: Bool = false) -> Bool {
         guard let position = self.cluster, let failed = self.replica else { return false }
         let cluster = self.runtime.directory.clusters[position]
         guard cluster.mayRetry() else { return false }
@@ -276,18 +284,15 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        guard let (replica, decision) = self.pickReplica(in: cluster, chain) else {
+        switch self.ask(position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
+        case .picked(let replica, let decision):
+            cluster.metrics.retried(cause)
+            self.go(to: replica, decision, in: cluster)
+        case .waits(let number): self.startWaiting(position, number, retry: cause)
+        case .refused, .none:
             self.tried.removeLast()
             return false
         }
-        cluster.metrics.retried(cause)
-        self.phase = .routed
-        self.replica = replica
-        self.decision = decision
-        self.noteDecision()
-        self.leg.forgetReceived()
-        self.leg.lease = decision.lease
-        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
         return true
     }
 
@@ -307,7 +312,7 @@ extension UpstreamFailure {
     fileprivate var isBeforeProcessing: Bool {
         switch self {
         case .connectFailed, .refused: true
-        case .connectionLost, .settingsTimeout, .reset, .notGRPC: false
+        case .connectionLost, .settingsTimeout, .stalled, .reset, .notGRPC: false
         }
     }
 
@@ -316,6 +321,7 @@ extension UpstreamFailure {
         case .connectFailed: .connectFailed
         case .connectionLost, .settingsTimeout, .reset, .notGRPC: .connectionLost
         case .refused: .refused
+        case .stalled: .stalled
         }
     }
 }

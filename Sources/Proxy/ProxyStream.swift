@@ -8,14 +8,15 @@ import Wire
 /// One caller's stream, from its HEADERS to its access-log line, and the replica that serves it.
 ///
 /// ```
-///            ┌──────────────── LocalReply ────────────────┐
-/// begun ──► holding ──pick──► routed ──answer starts──► answering ──► ended
-///              (first message)   └──failed, pick again──┘
+///            ┌───────────────────── LocalReply ──────────────────────┐
+/// begun ──► holding ──pick──► routed ──────answer starts──────► answering ──► ended
+///     (first message)│ ▲──────── │ ◄──failed, pick again──┘
+///                    └──► waiting┘  no replica may take it yet
 /// ```
 /// Both legs relay: a window is given back to one side as the other accepts the bytes, so memory stays bounded.
 /// Lives on one loop; reused through `ProxyLoop`. `ProxyStream+Routing` decides where it goes, `+Relay` moves bytes.
 final class ProxyStream: HTTP2Stream {
-    enum Phase { case begun, holding, routed, answering, replied, ended }
+    enum Phase { case begun, holding, waiting, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
     /// The loop's, kept here since every stream counts several times.
@@ -55,8 +56,17 @@ final class ProxyStream: HTTP2Stream {
     /// What the proxy made in place of a caller's `x-request-id`.
     var madeRequestID: [UInt8]?
     var wantsExplanation = false
+    /// Where it waits for a replica; nil when it does not.
+    var waiting: Waiting?
+    /// How long it waited for replicas so far.
+    var queueWaitNs: UInt64 = 0
     /// The answer is not relayed: when the leg has ended, another replica is tried.
     var retryWhenEnded: RetryCause?
+    /// The only replica gets its model back, which this waits for; once.
+    var isAwaitingModel = false
+    var hasAwaitedModel = false
+    /// What runs off the loop for this stream.
+    var lateWork: Task<Void, Never>?
 
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
@@ -127,6 +137,9 @@ final class ProxyStream: HTTP2Stream {
         case .always: self.wantsExplanation = true
         }
         self.handling = StreamHandling(self.method)
+        if self.method == nil, let health = self.headers.withValue(.path, { GRPCHealthMethod(path: $0) }) ?? nil {
+            self.handling = .grpcHealth(health)
+        }
         guard self.takeDeadline() else { return self.reply(LocalReply(.malformedTimeout)) }
         guard self.takeAnchor() else { return self.reply(LocalReply(.unknownModel)) }
         self.start()
@@ -145,6 +158,7 @@ final class ProxyStream: HTTP2Stream {
         if self.requestCount.isMalformed { return self.refuseRequest(LocalReply(.malformedFraming), bytes.byteCount) }
         switch self.phase {
         case .begun, .holding: self.hold(bytes)
+        case .waiting: self.holdWhileWaiting(bytes)
         case .routed, .answering: self.relayRequest(bytes)
         case .replied, .ended: self.consume(bytes.byteCount)
         }
@@ -158,6 +172,8 @@ final class ProxyStream: HTTP2Stream {
         self.requestHasEnded = true
         switch self.phase {
         case .begun, .holding: self.heldRequestEnded()
+        case .waiting where self.requestCount.isBetweenMessages: ()
+        case .waiting: self.refuseRequest(LocalReply(.truncatedRequest), 0)
         case .routed where !self.requestCount.isBetweenMessages:
             // Some workers wait for ever for the rest of such a message.
             self.refuseRequest(LocalReply(.truncatedRequest), 0)
@@ -170,7 +186,7 @@ final class ProxyStream: HTTP2Stream {
     private func refuseRequest(_ reply: LocalReply, _ count: Int) {
         self.consume(count)
         switch self.phase {
-        case .begun, .holding: self.reply(reply)
+        case .begun, .holding, .waiting: self.reply(reply)
         case .routed:
             self.leg.cancel()
             self.reply(reply)
@@ -204,7 +220,7 @@ final class ProxyStream: HTTP2Stream {
         guard self.isAttached else { return }
         if self.leg.isAttached { self.leg.cancel() }
         switch self.phase {
-        case .begun, .holding, .routed: self.reply(LocalReply(.deadlineExceeded))
+        case .begun, .holding, .waiting, .routed: self.reply(LocalReply(.deadlineExceeded))
         case .answering: self.endBroken(LocalReply(.deadlineExceeded))
         case .replied, .ended: ()
         }
@@ -216,9 +232,12 @@ final class ProxyStream: HTTP2Stream {
     override func endSent() { self.reset(.noError) }
 
     var hasDeadline: Bool { self.deadlineNs > 0 }
+    /// When the caller stops waiting; nil: never.
+    var deadline: UInt64? { self.hasDeadline ? self.deadlineNs : nil }
 
     /// Nothing has moved for too long: a worker that went silent for ever is let go of.
     func endIdle() {
+        if self.requestHasEnded { self.countIdleAgainstReplica() }
         if self.leg.isAttached { self.leg.cancel() }
         if self.phase == .answering {
             self.endBroken(LocalReply(.streamIdle))
@@ -233,6 +252,9 @@ final class ProxyStream: HTTP2Stream {
         case .reset(let code): self.resetCode = code
         case .connectionLost: self.resetCode = .cancel
         }
+        self.stopWaiting()
+        self.lateWork?.cancel()
+        self.lateWork = nil
         // The caller is gone: the worker's slot should be free within milliseconds.
         if self.leg.isAttached { self.leg.cancel() }
         self.finishIfOver()
@@ -278,6 +300,10 @@ final class ProxyStream: HTTP2Stream {
         entry.responseMessages = self.responseCount.messages
         if self.firstResponseNs > 0 { entry.firstResponse = .nanoseconds(Int64(self.firstResponseNs - self.startNs)) }
         entry.retries = self.tried.count
+        if self.queueWaitNs > 0 { entry.queueWait = .nanoseconds(Int64(self.queueWaitNs)) }
+        if let decision = self.decision, decision.expectedSeconds > 0 {
+            entry.expectedFirstResponse = .seconds(decision.expectedSeconds)
+        }
         entry.localReply = self.localReply?.rawValue
         return entry
     }
@@ -303,6 +329,9 @@ final class ProxyStream: HTTP2Stream {
         self.pickSerial = 0
         self.pickedNs = 0
         self.retryWhenEnded = nil
+        self.queueWaitNs = 0
+        self.isAwaitingModel = false
+        self.hasAwaitedModel = false
         self.tried.removeAll(keepingCapacity: true)
         self.startNs = 0
         self.deadlineNs = 0

@@ -29,5 +29,6 @@ final class RelayLeg: UpstreamStream {
     override func bodyArrived(_ bytes: RawSpan) { self.stream.answerBodyArrived(bytes) }
     override func answerEnded(withTrailers: Bool) { self.stream.answerEnded(withTrailers: withTrailers) }
     override func bodyFramed(_ count: Int) { self.stream.requestBodyFramed(count) }
+    override func replicaIsSilent() { self.stream.replicaIsSilent() }
     override func ended(_ outcome: UpstreamOutcome) { self.stream.upstreamEnded(outcome) }
 }

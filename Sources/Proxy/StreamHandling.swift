@@ -10,6 +10,8 @@ enum StreamHandling: Sendable, Equatable {
     /// Sent to every replica, once each, and remembered.
     case loadModel
     case free
+    /// `grpc.health.v1`, about the proxy itself.
+    case grpcHealth(GRPCHealthMethod)
     /// Its first message is read for the prompt, and goes where its prefix is.
     case affinity
     /// Goes where the prompt is that it looks at, which no cache remembers.
@@ -61,14 +63,14 @@ enum StreamHandling: Sendable, Equatable {
         case .affinity, .followed, .memo: true
         case .sticky(let mayRepeat), .relay(let mayRepeat): mayRepeat
         case .stores(let writes): !writes
-        case .health, .status, .metrics, .loadModel, .free, .storesEverywhere: false
+        case .health, .status, .metrics, .loadModel, .free, .storesEverywhere, .grpcHealth: false
         }
     }
 
     /// Whether the proxy answers it itself, when the caller has said everything.
     var isLocal: Bool {
         switch self {
-        case .health, .status, .metrics, .loadModel, .free, .storesEverywhere: true
+        case .health, .status, .metrics, .loadModel, .free, .storesEverywhere, .grpcHealth: true
         case .affinity, .followed, .sticky, .stores, .memo, .relay: false
         }
     }
@@ -77,7 +79,7 @@ enum StreamHandling: Sendable, Equatable {
     var readsMessage: Bool {
         switch self {
         case .affinity, .followed, .sticky, .memo: true
-        case .health, .status, .metrics, .loadModel, .free, .stores, .storesEverywhere, .relay: false
+        case .health, .status, .metrics, .loadModel, .free, .stores, .storesEverywhere, .relay, .grpcHealth: false
         }
     }
 }

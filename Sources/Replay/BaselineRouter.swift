@@ -64,7 +64,7 @@ struct BaselineRouter: Router {
         let model = simulation.replicas[0].model
         let (pending, active, sizes) = (self.pendingTokens, self.activeBlocks, self.treeSizes)
         switch self.policy {
-        case .trueGreedy: preconditionFailure("true knowledge has a router of its own")
+        case .trueGreedy, .truePlanner, .localAI: preconditionFailure("it has a router of its own")
         case .sglang:
             let (most, least) = (streams.max() ?? 0, streams.min() ?? 0)
             if most - least > 64, Double(most) > 1.5 * Double(least) { return self.best { -Double(streams[$0]) } }

@@ -88,6 +88,7 @@ package struct DecideSession {
         guard (0...1_000_000).contains(limit) else { throw DecideError("concurrency_limit is not negative") }
         var settings = self.settings
         settings.expectedTTFT.bytesPerToken = bytesPerToken
+        settings.expectedTTFT.startsInLine = true
         if limit > 0 { settings.expectedTTFT.slots = limit }
         var table = ReplicaTable(settings: settings)
         let replicas = (0..<count).map { table.add(name: "replica-\($0)", weight: 1) }
@@ -200,6 +201,7 @@ extension DecideSession.Fleet {
         case .picked(let decision):
             self.requests[id] = DecideSession.Request(number: number, lease: decision.lease)
             return .some(Int(decision.replica.number))
+        case .refused: return nil
         case .hold:
             self.requests[id] = DecideSession.Request(number: number, lease: nil)
             return .some(nil)

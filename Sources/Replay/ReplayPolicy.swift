@@ -9,6 +9,10 @@ package enum ReplayPolicy: Hashable, Sendable {
     package enum Baseline: String, CaseIterable, Sendable {
         /// Knows every cache and queue exactly.
         case trueGreedy = "true_greedy"
+        /// Plans as `expected_ttft` and knows every cache and queue exactly.
+        case truePlanner = "true_planner"
+        /// `prefix_cache` as LocalAI runs it: with its own chain, which ends after 64 blocks of 256 bytes.
+        case localAI = "localai"
         case sglang = "sglang_cache_aware"
         case dynamo = "dynamo_kv"
         case inferenceGateway = "inference_gateway"
@@ -49,6 +53,16 @@ package enum ReplayPolicy: Hashable, Sendable {
             return simulation.run(&router, progress: progress)
         case .baseline(.trueGreedy):
             var router = TrueGreedyRouter()
+            return simulation.run(&router, progress: progress)
+        case .baseline(.truePlanner):
+            var router = TruePlannerRouter(settings.expectedTTFT, replicas: fleet.replicas)
+            return simulation.run(&router, progress: progress)
+        case .baseline(.localAI):
+            var settings = RoutingSettings()
+            settings.policy = .prefixCache
+            settings.chain = .compatible
+            settings.seed = fleet.seed
+            var router = TableRouter(settings, replicas: fleet.replicas)
             return simulation.run(&router, progress: progress)
         case .baseline(let baseline):
             var router = BaselineRouter(baseline, replicas: fleet.replicas, seed: fleet.seed)

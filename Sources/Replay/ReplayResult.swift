@@ -12,6 +12,8 @@ package struct ReplayResult: Sendable {
     package var maxShare = 0.0
     package var decisionsPerSecond = 0.0
 
+    package init() {}
+
     package var meanTTFT: Double { Self.mean(self.ttft) }
     package var meanEndToEnd: Double { Self.mean(self.endToEnd) }
 

@@ -28,6 +28,9 @@ package struct TableRouter: Router {
     private let bytesPerToken: Int
 
     package init(_ settings: RoutingSettings, replicas: Int) {
+        var settings = settings
+        // So they do here.
+        settings.expectedTTFT.startsInLine = true
         self.table = ReplicaTable(settings: settings)
         self.chain = PrefixChain(settings: settings)
         self.bytesPerToken = Int(settings.expectedTTFT.bytesPerToken.rounded())
@@ -42,6 +45,7 @@ package struct TableRouter: Router {
         switch self.table.arrive(UInt64(request), self.chain, at: Self.instant(simulation.now)) {
         case .picked(let decision): return self.keep(decision, of: request)
         case .hold: return nil
+        case .refused: preconditionFailure("no simulated replica is ever full")
         case nil: preconditionFailure("every simulated replica is available")
         }
     }

@@ -13,6 +13,11 @@ struct SimulatedReplica {
     private(set) var currentEndsAt = 0.0
     private(set) var decoding = 0
     private(set) var served = 0
+    /// Counted up when its queue, its cache or what it generates changes.
+    private(set) var changes = 0
+    /// What a stream takes from its first token to its end, averaged over all so far, in seconds.
+    private(set) var meanHoldSeconds = 0.0
+    private var holds = 0.0
 
     init(model: ReplicaModel, slowness: Double) {
         self.model = model
@@ -30,6 +35,7 @@ struct SimulatedReplica {
     mutating func take(_ request: Int) {
         self.queue.append(request)
         self.served += 1
+        self.changes += 1
     }
 
     /// Begins the next prefill if there is one and a slot for it. Returns when it will be over and how many of its
@@ -38,6 +44,7 @@ struct SimulatedReplica {
         guard self.current == nil, self.queueStart < self.queue.count else { return nil }
         if self.model.slots > 0, self.decoding >= self.model.slots { return nil }
         let request = self.queue[self.queueStart]
+        self.changes += 1
         self.queueStart += 1
         if self.queueStart > 1_000, self.queueStart * 2 > self.queue.count {
             self.queue.removeFirst(self.queueStart)
@@ -55,17 +62,33 @@ struct SimulatedReplica {
     mutating func firstToken(_ request: Trace.Request, at now: Double) -> Double {
         self.current = nil
         self.decoding += 1
-        return now + self.model.decodeSeconds(request, decoding: self.decoding - 1) * self.slowness
+        self.changes += 1
+        let seconds = self.model.decodeSeconds(request, decoding: self.decoding - 1) * self.slowness
+        self.holds += 1
+        self.meanHoldSeconds += (seconds - self.meanHoldSeconds) / self.holds
+        return now + seconds
     }
 
     mutating func ended(_ request: Trace.Request) {
         self.decoding -= 1
+        self.changes += 1
         self.cache.touch(request.blocks)
     }
 
     /// Seconds until a prompt that came now would start, slots aside.
     func startSeconds(_ requests: [Trace.Request], at now: Double) -> Double {
-        var seconds = self.current == nil ? 0 : max(0, self.currentEndsAt - now)
+        self.currentSeconds(at: now) + self.queueSeconds(requests)
+    }
+
+    /// Seconds until the prefill that runs is over.
+    func currentSeconds(at now: Double) -> Double {
+        self.current == nil ? 0 : max(0, self.currentEndsAt - now)
+    }
+
+    /// Seconds that the prefills in the queue will take.
+    func queueSeconds(_ requests: [Trace.Request]) -> Double {
+        guard self.queueStart < self.queue.count else { return 0 }
+        var seconds = 0.0
         var ahead = Set<UInt64>()
         for request in self.waiting {
             // What those before it bring into the cache is there for it.

@@ -9,6 +9,7 @@
 /// unreachable ────────────┴──────────◄─────────────────────┘
 ///
 /// notLoaded, loading: the process answers, its model is not there (yet).   draining: an operator took it out.
+/// stalled: its connection has gone silent.   ejected ──time──► trial: it fails too often, or answers far too late.
 /// ```
 /// The table only reads it: who changes it and when is the owner's business.
 package enum Availability: UInt8, CaseIterable, Sendable {
@@ -26,6 +27,12 @@ package enum Availability: UInt8, CaseIterable, Sendable {
     case loading
     /// Finishes what is open; takes nothing new.
     case draining
+    /// Has streams that wait, and has not said a byte for too long, not even to a PING.
+    case stalled
+    /// Its streams fail, or are answered far later than elsewhere.
+    case ejected
+    /// Was ejected, and gets one stream at a time to show that it is well.
+    case trial
 
     /// Whether a replica in this state may get a stream.
     package enum Standing: Sendable {
@@ -39,8 +46,8 @@ package enum Availability: UInt8, CaseIterable, Sendable {
 
     package var standing: Standing {
         switch self {
-        case .available: .candidate
-        case .unknown, .suspect: .lastResort
+        case .available, .trial: .candidate
+        case .unknown, .suspect, .stalled, .ejected: .lastResort
         case .unreachable, .notLoaded, .loading, .draining: .out
         }
     }
@@ -55,6 +62,9 @@ package enum Availability: UInt8, CaseIterable, Sendable {
         case .notLoaded: "not_loaded"
         case .loading: "loading"
         case .draining: "draining"
+        case .stalled: "stalled"
+        case .ejected: "ejected"
+        case .trial: "trial"
         }
     }
 }

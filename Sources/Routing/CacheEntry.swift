@@ -42,6 +42,16 @@ struct CacheEntry: Sendable {
 
     var isUsed: Bool { self.children >= 0 }
 
+    /// Where the entry itself names the replica, -1 when it does not.
+    @inline(__always)
+    func place(of slot: Int) -> Int {
+        for index in 0..<Self.ownerLimit where Int(self.slots[index]) == slot { return index }
+        return -1
+    }
+
+    /// Whether `CacheOwners` records go on where the entry ends.
+    var hasMoreOwners: Bool { self.slots[3] == CacheOwners.follow }
+
     /// Length of the block in the prompt, to the next 16 and up to a mebibyte.
     var bytes: UInt32 { UInt32(self.size) * 16 }
 }

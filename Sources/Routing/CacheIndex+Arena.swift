@@ -1,5 +1,6 @@
 /// Blocks and their owners come and go here.
 extension CacheIndex {
+    /// A new block, which is not in the table and the list yet.
     mutating func add(_ hash: UInt64, parent: Int32, bytes: UInt32) -> Int32 {
         let block = CacheEntry(hash: hash, parent: parent, bytes: bytes)
         let entry: Int32
@@ -12,17 +13,38 @@ extension CacheIndex {
             self.entries.append(block)
         }
         if parent >= 0 { self.entries[Int(parent)].children += 1 }
-        self.table.insert(entry, in: self.entries)
         self.count += 1
         self.changes += 1
         return entry
     }
 
     mutating func remove(_ entry: Int32) {
+        self.detach(entry)
+        self.table.remove(entry, in: self.entries)
+    }
+
+    /// Removes so many blocks from the old end of the list; none when it is not positive.
+    mutating func removeOldest(_ blocks: Int) {
+        guard blocks > 0 else { return }
+        var old = self.oldest
+        for _ in 0..<blocks {
+            self.table.readAhead(self.entries[Int(old)].hash)
+            old = self.entries[Int(old)].newer
+        }
+        for _ in 0..<blocks { self.detach(self.oldest) }
+        // They are the first of the unused ones now.
+        var entry = self.firstUnused
+        for _ in 0..<blocks {
+            self.table.remove(entry, in: self.entries)
+            entry = self.entries[Int(entry)].older
+        }
+    }
+
+    /// Takes a block out of everything but the table.
+    private mutating func detach(_ entry: Int32) {
         precondition(self.entries[Int(entry)].children == 0, "only a block that nothing follows can be removed")
         self.removeOwners(of: entry)
         self.unlink(entry)
-        self.table.remove(entry, in: self.entries)
         let parent = self.entries[Int(entry)].parent
         if parent >= 0 { self.entries[Int(parent)].children -= 1 }
         self.entries[Int(entry)].children = -1
@@ -50,7 +72,7 @@ extension CacheIndex {
     // MARK: - Owners
 
     /// Position of the record that continues the entry's owners, `none` when it has no more than it holds itself.
-    private func more(of entry: Int32) -> Int32 {
+    func more(of entry: Int32) -> Int32 {
         self.entries[Int(entry)].slots[3] == CacheOwners.follow
             ? Int32(self.entries[Int(entry)].stamps[3]) : CacheEntry.none
     }
@@ -71,10 +93,25 @@ extension CacheIndex {
         }
     }
 
-    func stamp(of slot: Int, _ entry: Int32) -> UInt32? {
-        var found: UInt32?
-        self.forEachOwner(of: entry) { if $0 == slot { found = $1 } }
-        return found
+    /// When the replica touched the block last; zero when the block does not name it.
+    @inline(__always)
+    func stamp(of slot: Int, _ entry: Int32) -> UInt32 {
+        let place = self.entries[Int(entry)].place(of: slot)
+        return place >= 0 ? self.entries[Int(entry)].stamps[place] : self.stampBehind(entry, slot)
+    }
+
+    /// As `stamp`, among the owners that the entry does not name itself.
+    @inline(__always)
+    func stampBehind(_ entry: Int32, _ slot: Int) -> UInt32 {
+        guard self.entries[Int(entry)].hasMoreOwners else { return 0 }
+        var record = self.more(of: entry)
+        while record >= 0 {
+            for index in 0..<CacheOwners.limit where Int(self.owners[Int(record)].slots[index]) == slot {
+                return self.owners[Int(record)].stamps[index]
+            }
+            record = self.owners[Int(record)].next
+        }
+        return 0
     }
 
     func hasOwner(_ entry: Int32) -> Bool {
@@ -83,25 +120,9 @@ extension CacheIndex {
         return has
     }
 
-    /// The replica touches the block now. Returns whether it was known to have it.
-    @discardableResult
-    mutating func touch(_ entry: Int32, slot: Int) -> Bool {
-        let bytes = self.entries[Int(entry)].bytes
-        if let before = self.stamp(of: slot, entry) {
-            let wasKnown = self.caches[slot].knows(before)
-            self.caches[slot].leave(before, bytes)
-            self.setStamp(of: slot, entry, self.caches[slot].touch(bytes))
-            return wasKnown
-        }
-        self.addOwner(slot, to: entry, self.caches[slot].touch(bytes))
-        return false
-    }
-
-    private mutating func setStamp(of slot: Int, _ entry: Int32, _ stamp: UInt32) {
-        for index in 0..<CacheEntry.ownerLimit where Int(self.entries[Int(entry)].slots[index]) == slot {
-            self.entries[Int(entry)].stamps[index] = stamp
-            return
-        }
+    /// The replica, which the entry does not name itself, touched the block then. `isThere`: a record names it.
+    mutating func setStampBehind(_ entry: Int32, _ slot: Int, _ stamp: UInt32, isThere: Bool) {
+        guard isThere else { return self.addOwner(slot, to: entry, stamp) }
         var record = self.more(of: entry)
         while record >= 0 {
             for index in 0..<CacheOwners.limit where Int(self.owners[Int(record)].slots[index]) == slot {
@@ -166,7 +187,8 @@ extension CacheIndex {
     }
 
     mutating func removeOwner(_ slot: Int, of entry: Int32) {
-        guard let stamp = self.stamp(of: slot, entry) else { return }
+        let stamp = self.stamp(of: slot, entry)
+        guard stamp != 0 else { return }
         self.caches[slot].leave(stamp, self.entries[Int(entry)].bytes)
         for index in 0..<CacheEntry.ownerLimit where Int(self.entries[Int(entry)].slots[index]) == slot {
             self.entries[Int(entry)].slots[index] = CacheEntry.noSlot

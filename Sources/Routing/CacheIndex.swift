@@ -23,8 +23,9 @@ package struct CacheIndex: Sendable {
     var newest = CacheEntry.none
     var oldest = CacheEntry.none
     var firstUnused = CacheEntry.none
-    /// The blocks of the prompt that is looked at. Kept for its memory.
-    private var path = ContiguousArray<PathStep>()
+    /// The blocks of the prompt that is looked at. Kept for its memory, of which the first `pathCount` are in use.
+    var path = ContiguousArray<PathStep>()
+    var pathCount = 0
     /// How much less a block is worth for each branch per replica that has it.
     private let sharingDiscount: Double
 
@@ -34,9 +35,9 @@ package struct CacheIndex: Sendable {
     /// Blocks that came or went.
     var changes: UInt64 = 0
 
-    private struct PathStep: Sendable {
+    struct PathStep: Sendable {
         var entry: Int32
-        var branchesPerCopy: Double
+        var branchesPerCopy: Float
         /// Worth of the prompt up to here.
         var bytes = 0
     }
@@ -44,7 +45,7 @@ package struct CacheIndex: Sendable {
     /// `capacity` at least 1.
     package init(capacity: Int, sharingDiscount: Double = 0.03) {
         precondition(capacity >= 1, "an index has room for a block")
-        self.capacity = min(capacity, Int(Int32.max))
+        self.capacity = min(capacity, BlockTable.positionLimit)
         self.sharingDiscount = sharingDiscount
         // Address space only: a page is there once a block is on it. Growing by copying would hold the lock for 10 ms.
         self.entries.reserveCapacity(min(self.capacity, 1 << 20))
@@ -69,139 +70,133 @@ package struct CacheIndex: Sendable {
 
     /// Fills `held`, one element per slot: what of `chain` each replica is believed to hold.
     package mutating func match(_ chain: PrefixChain, at now: Instant, into held: inout ContiguousArray<HeldPrefix>) {
+        var held = held.mutableSpan
         for slot in held.indices { held[slot] = .nothing }
-        self.path.removeAll(keepingCapacity: true)
+        self.makeRoom(chain.count)
         let period = BranchCount.period(at: now)
-        var parent = CacheEntry.none
+        var found = CacheEntry.none
+        var before = CacheEntry.none
         var position = 0
         while position < chain.count {
-            let entry = self.table.find(chain[position], in: self.entries)
+            let entry = self.find(chain[position], after: found, before)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
-            guard entry >= 0, self.entries[Int(entry)].parent == parent else { break }
+            guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
             position += 1
             var copies = 0
-            self.forEachOwner(of: entry) { slot, stamp in
-                if self.caches[slot].holds(stamp) {
+            let block = self.entries[Int(entry)]
+            for index in 0..<CacheEntry.ownerLimit where block.slots[index] < CacheOwners.follow {
+                let slot = Int(block.slots[index])
+                if self.caches[slot].holds(block.stamps[index]) {
                     held[slot].blocks = position
                     copies += 1
                 }
             }
+            if block.hasMoreOwners { copies += self.matchMore(entry, position, &held) }
             if copies == 0 { break }
-            self.path.append(
-                PathStep(
-                    entry: entry,
-                    branchesPerCopy: Double(self.entries[Int(entry)].branches.count(in: period)) / Double(copies)))
-            parent = entry
+            let branches = Float(self.entries[Int(entry)].branches.count(in: period))
+            self.path[self.pathCount] = PathStep(
+                entry: entry, branchesPerCopy: copies == 1 ? branches : branches / Float(copies))
+            self.pathCount += 1
+            before = found
+            found = entry
         }
         self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
         self.pathChange = self.changes
-        self.discount(chain)
+        Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
+        let path = self.path.span
         for slot in held.indices where held[slot].blocks > 0 {
-            held[slot].bytes = self.path[held[slot].blocks - 1].bytes
+            held[slot].bytes = path[held[slot].blocks - 1].bytes
+        }
+    }
+
+    /// The owners that the entry does not name itself.
+    private func matchMore(_ entry: Int32, _ position: Int, _ held: inout MutableSpan<HeldPrefix>) -> Int {
+        var copies = 0
+        var record = self.more(of: entry)
+        while record >= 0 {
+            for index in 0..<CacheOwners.limit where self.owners[Int(record)].slots[index] != CacheEntry.noSlot {
+                let slot = Int(self.owners[Int(record)].slots[index])
+                if self.caches[slot].holds(self.owners[Int(record)].stamps[index]) {
+                    held[slot].blocks = position
+                    copies += 1
+                }
+            }
+            record = self.owners[Int(record)].next
+        }
+        return copies
+    }
+
+    /// The arena position of the block with this hash, or -1. Blocks that follow one another mostly lie side by side, in
+    /// one direction or the other, and are found there without the table.
+    @inline(__always)
+    func find(_ hash: UInt64, after parent: Int32, _ grandparent: Int32) -> Int32 {
+        if parent >= 0 {
+            let guess = grandparent >= 0 && grandparent == parent + 1 ? parent - 1 : parent + 1
+            if guess >= 0, guess < self.entries.count {
+                let isIt = self.entries[Int(guess)].hash == hash && self.entries[Int(guess)].isUsed
+                if isIt { return guess }
+            }
+        }
+        return self.table.find(hash, in: self.entries.span)
+    }
+
+    /// An empty path with room for so many blocks.
+    private mutating func makeRoom(_ blocks: Int) {
+        self.pathCount = 0
+        if self.path.count < blocks {
+            self.path.append(
+                contentsOf: repeatElement(
+                    PathStep(entry: CacheEntry.none, branchesPerCopy: 0), count: blocks - self.path.count))
         }
     }
 
     /// A block is shared by all that branch off at it or behind it.
-    private mutating func discount(_ chain: PrefixChain) {
-        var most = 0.0
-        for position in self.path.indices.reversed() {
-            most = max(most, self.path[position].branchesPerCopy)
-            self.path[position].branchesPerCopy = most
+    private static func discount(
+        _ path: inout ContiguousArray<PathStep>, _ count: Int, _ chain: PrefixChain, by sharingDiscount: Double
+    ) {
+        var path = path.mutableSpan
+        var most: Float = 0
+        var position = count - 1
+        while position >= 0 {
+            most = max(most, path[position].branchesPerCopy)
+            path[position].branchesPerCopy = most
+            position -= 1
         }
         var bytes = 0.0
-        for position in self.path.indices {
-            bytes +=
-                Double(chain.bytes(of: position)) / (1 + self.sharingDiscount * self.path[position].branchesPerCopy)
-            self.path[position].bytes = Int(bytes)
+        var last: Float = -1
+        var worth = 1.0
+        position = 0
+        while position < count {
+            if path[position].branchesPerCopy != last {
+                last = path[position].branchesPerCopy
+                worth = 1 / (1 + sharingDiscount * Double(last))
+            }
+            bytes += Double(chain.bytes(of: position)) * worth
+            path[position].bytes = Int(bytes)
+            position += 1
         }
     }
 
-    /// How many leading blocks of `chain` are where `path` says: nothing came or went since it was matched.
-    private func knownPath(_ chain: PrefixChain) -> Int {
+    /// Makes `path` all leading blocks of `chain` that are remembered, up to `limit`. What was matched just now is there
+    /// already.
+    mutating func completePath(_ chain: PrefixChain, limit: Int) {
         let isSame = self.pathChange == self.changes && !chain.isEmpty && chain[chain.count - 1] == self.pathEnd
-        return isSame ? self.path.count : 0
-    }
-
-    /// What the replica in `slot` knows of `chain`, with how deep in its cache each part lies.
-    func profile(_ chain: PrefixChain, slot: Int) -> CacheProfile {
-        var profile = CacheProfile()
-        var parent = CacheEntry.none
-        let known = self.knownPath(chain)
-        for position in 0..<chain.count {
-            let entry =
-                position < known ? self.path[position].entry : self.table.find(chain[position], in: self.entries)
-            guard entry >= 0, self.entries[Int(entry)].parent == parent, let stamp = self.stamp(of: slot, entry) else {
-                return profile
-            }
-            profile.add(self.entries[Int(entry)].bytes, stamp: stamp, in: self.caches[slot])
-            parent = entry
+        if !isSame { self.pathCount = 0 }
+        let known = self.pathCount
+        self.makeRoom(chain.count)
+        self.pathCount = min(known, limit)
+        var found = self.pathCount > 0 ? self.path[self.pathCount - 1].entry : CacheEntry.none
+        var before = self.pathCount > 1 ? self.path[self.pathCount - 2].entry : CacheEntry.none
+        while self.pathCount < limit {
+            let entry = self.find(chain[self.pathCount], after: found, before)
+            guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
+            self.path[self.pathCount].entry = entry
+            self.pathCount += 1
+            before = found
+            found = entry
         }
-        return profile
-    }
-
-    /// Remembers that the replica in `slot` gets `chain` now. A chain longer than the index is noted in part.
-    package mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> CacheTicket {
-        let period = BranchCount.period(at: now)
-        var deepest = CacheEntry.none
-        var reached = 0
-        let known = self.knownPath(chain)
-        while reached < min(chain.count, self.capacity) {
-            var entry =
-                reached < known ? self.path[reached].entry : self.table.find(chain[reached], in: self.entries)
-            if entry < 0 {
-                // The blocks above are the newest of the list already: the oldest one is not among them.
-                if self.count == self.capacity { self.remove(self.oldest) }
-                entry = self.add(chain[reached], parent: deepest, bytes: UInt32(clamping: chain.bytes(of: reached)))
-                self.link(entry, behind: deepest)
-                if deepest >= 0 { self.entries[Int(deepest)].branches.add(in: period) }
-            } else if self.entries[Int(entry)].parent != deepest {
-                break
-            } else if self.entries[Int(entry)].newer != deepest {
-                self.unlink(entry)
-                self.link(entry, behind: deepest)
-            }
-            reached += 1
-            deepest = entry
-        }
-        guard reached > 0 else { return .nothing }
-        var claimed: Int32 = 0
-        var entry = deepest
-        while entry >= 0 {
-            if !self.touch(entry, slot: slot) { claimed += 1 }
-            entry = self.entries[Int(entry)].parent
-        }
-        return CacheTicket(entry: deepest, claimed: claimed, hash: chain[reached - 1], slot: UInt16(slot))
-    }
-
-    /// The replica is done with what was noted: it used all of it until now.
-    package mutating func touchAgain(_ ticket: CacheTicket) {
-        guard self.isCurrent(ticket) else { return }
-        var entry = ticket.entry
-        while entry >= 0 {
-            // What the replica forgot since stays forgotten.
-            if let stamp = self.stamp(of: Int(ticket.slot), entry), self.caches[Int(ticket.slot)].knows(stamp) {
-                self.touch(entry, slot: Int(ticket.slot))
-            }
-            entry = self.entries[Int(entry)].parent
-        }
-    }
-
-    /// Takes back what a note claimed, because its stream never reached the replica: the blocks that the replica was
-    /// not known to have. That the others were touched stays believed.
-    package mutating func withdraw(_ ticket: CacheTicket) {
-        guard self.isCurrent(ticket) else { return }
-        var entry = ticket.entry
-        for _ in 0..<ticket.claimed where entry >= 0 {
-            let parent = self.entries[Int(entry)].parent
-            self.removeOwner(Int(ticket.slot), of: entry)
-            if self.entries[Int(entry)].children == 0, !self.hasOwner(entry) { self.remove(entry) }
-            entry = parent
-        }
-    }
-
-    private func isCurrent(_ ticket: CacheTicket) -> Bool {
-        ticket.entry >= 0 && self.entries[Int(ticket.entry)].isUsed
-            && self.entries[Int(ticket.entry)].hash == ticket.hash
+        // It is no longer what was matched.
+        self.pathChange = self.changes &- 1
     }
 }
 

@@ -11,20 +11,20 @@ struct CacheProfile: Sendable {
     private(set) var knownBytes: UInt64 = 0
     /// Of these, the leading bytes believed to be in its cache.
     private(set) var heldBytes: UInt64 = 0
-    private var lastStamp: UInt32 = 0
+    private var isHeld = false
 
-    mutating func add(_ bytes: UInt32, stamp: UInt32, in cache: ReplicaCache) {
-        guard cache.knows(stamp) else { return }
+    /// What is added from here on lies so deep in the cache. A new segment only where that is much deeper than before.
+    mutating func beginSegment(depth: UInt64, isHeld: Bool) {
+        let isJump = self.count == 0 || depth > self.depths[self.count - 1] + self.depths[self.count - 1] / 8
+        if isJump, self.count < Self.segmentLimit { self.count += 1 }
+        self.depths[self.count - 1] = max(depth, self.depths[self.count - 1])
+        self.isHeld = isHeld
+    }
+
+    /// The replica knows the next block, of this length. After `beginSegment`.
+    mutating func add(_ bytes: UInt32) {
         self.knownBytes += UInt64(bytes)
-        if cache.holds(stamp) { self.heldBytes = self.knownBytes }
-        // The depth is looked up where the stamp changes; a prompt has few different ones.
-        if self.count == 0 || stamp != self.lastStamp {
-            let depth = cache.depth(of: stamp)
-            let isJump = self.count == 0 || depth > self.depths[self.count - 1] + self.depths[self.count - 1] / 8
-            if isJump, self.count < Self.segmentLimit { self.count += 1 }
-            self.depths[self.count - 1] = max(depth, self.depths[self.count - 1])
-            self.lastStamp = stamp
-        }
+        if self.isHeld { self.heldBytes = self.knownBytes }
         self.ends[self.count - 1] = self.knownBytes
     }
 

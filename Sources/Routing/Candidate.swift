@@ -11,6 +11,8 @@ package struct Candidate: Sendable {
     package var matchedBlocks: Int
     /// Blocks of all prompts that it is believed to hold.
     package var cachedBlocks: Int
+    /// Whether it may be given another stream.
+    var hasRoom = true
     /// Where the table keeps it.
     var slot: Int
 

@@ -10,12 +10,17 @@ extension ExpectedTTFT {
             self.records[Int(older)].overtaken = true
             older = self.records[Int(older)].older
         }
-        let began = max(record.sent, self.loads[record.slot].lastFirstResponse)
+        let standsInLine = self.standsInLine
+        let began = standsInLine ? max(record.sent, self.loads[record.slot].lastFirstResponse) : record.sent
         self.unlink(lease.record)
         self.records[Int(lease.record)].isStarted = true
         self.loads[record.slot].lastFirstResponse = max(now, self.loads[record.slot].lastFirstResponse)
-        self.compare(record, observed: Double(now.nanoseconds(since: record.sent)) * 1e-9)
+        let observed = Double(now.nanoseconds(since: record.sent)) * 1e-9
+        self.compare(record, observed: observed)
+        self.learnLine(record, observed: observed)
         guard isHead, !record.overtaken, !record.overfull, record.promptBytes > 0 else { return }
+        // Side by side with others, a prompt says how long it takes only when it had nobody before it.
+        guard standsInLine || record.lineSeconds == 0 else { return }
         self.learn(record, seconds: Double(now.nanoseconds(since: began)) * 1e-9)
         self.records[Int(lease.record)].learned = true
     }
@@ -24,11 +29,11 @@ extension ExpectedTTFT {
     mutating func passSilent(slot: Int, at now: Instant) {
         while self.loads[slot].first >= 0 {
             let position = self.loads[slot].first
-            let record = self.records[Int(position)]
-            let began = max(record.sent, self.loads[slot].lastFirstResponse)
-            let seconds = self.model.seconds(record.work) * self.loads[slot].speed
+            guard self.records[Int(position)].isSilent else { return }
+            let began = max(self.records[Int(position)].sent, self.loads[slot].lastFirstResponse)
+            let seconds = self.model.seconds(self.records[Int(position)].work) * self.loads[slot].speed
             let due = began.advanced(byNanoseconds: UInt64(min(max(seconds, 0), 1e6) * 1e9))
-            guard record.isSilent, due <= now else { return }
+            guard due <= now else { return }
             self.unlink(position)
             self.records[Int(position)].isStarted = true
             self.loads[slot].lastFirstResponse = due

@@ -17,20 +17,27 @@ package struct ExpectedTTFT: Sendable {
     var loads = ContiguousArray<ReplicaLoad>()
     var records = ContiguousArray<StreamRecord>()
     var firstUnusedRecord: Int32 = -1
-    /// Share of the replicas with unstarted work, averaged over a minute.
-    package internal(set) var busyShare = 0.0
-    var busyAt: Instant?
+    /// Prompts without a first response, those that are held back included, per replica, averaged over a quarter of a
+    /// minute.
+    package internal(set) var waitingPerReplica = 0.0
+    var waitingAt: Instant?
+    /// Prompts that the table held back when the last one arrived.
+    var heldBack = 0
     /// Time that a stream holds its slot, averaged over the last hundred or so, in seconds; zero before the first.
     var holdSeconds = 0.0
     /// What a cache is believed to hold before anything was observed, in bytes; follows what is learned.
     var typicalCapacityBytes: Double
     /// A cache was found to be smaller than believed.
     var hasFoundCacheEnd = false
-    var waiting = ContiguousArray<WaitingPrompt>()
     /// When the waiting prompts are to be looked at again.
     var nextWake = Instant(nanoseconds: 0)
     /// Counted up when the waiting prompts must be looked at anew.
     var noteCount: UInt64 = 0
+
+    /// Work that was ever sent, in seconds of the reference replica, as predicted when it was.
+    var offeredSeconds = 0.0
+    /// What was learned of whether prompts stand in line on a replica.
+    var line: LineBelief
 
     /// By slot, what is held of the prompt that is being placed. Kept for its memory.
     var held = ContiguousArray<HeldPrefix>()
@@ -39,6 +46,7 @@ package struct ExpectedTTFT: Sendable {
 
     package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
         self.settings = settings
+        self.line = LineBelief(isAssumed: settings.startsInLine)
         self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)
         self.bytesPerToken = settings.bytesPerToken
         self.model = ServiceModel(
@@ -68,19 +76,20 @@ package struct ExpectedTTFT: Sendable {
     // MARK: - The choice
 
     /// Seconds until the replica in `slot` would start one more prompt.
+    @inline(__always)
     func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
-        let load = self.loads[slot]
         var seconds = 0.0
-        if load.first >= 0 {
-            let head = self.records[Int(load.first)]
-            let began = max(head.sent, load.lastFirstResponse)
-            let elapsed = Double(now.nanoseconds(since: began)) * 1e-9
-            let expected = self.model.seconds(head.work) * load.speed
-            let rest = max(0, self.model.seconds(load.unstarted - head.work)) * load.speed
-            // A prefill that takes longer than it should is not about to end.
-            seconds = rest + (elapsed < expected ? expected - elapsed : (elapsed - expected) / 2)
+        if self.loads[slot].first >= 0 {
+            let load = self.loads[slot]
+            let began = max(load.headSent.nanoseconds, load.lastFirstResponse.nanoseconds)
+            let elapsed = Double(Int64(clamping: now.nanoseconds) - Int64(clamping: began)) * 1e-9
+            // What the head has left. A prefill that takes longer than it should is not about to end.
+            let left = self.model.seconds(load.headWork) * load.speed - max(0, elapsed)
+            let rest = self.model.seconds(load.unstarted - load.headWork) * load.speed
+            seconds = max(0, rest) + max(left, left * -0.5)
         }
-        let slots = self.settings.slots
+        seconds *= self.lineShare
+        let slots = self.slots(ofSlot: slot)
         if slots > 0, inFlight >= slots {
             // As many streams must end as stand before this one; one ends every hold ÷ slots on average.
             seconds = max(seconds, Double(inFlight - slots + 1) * self.holdSeconds / Double(slots))
@@ -88,24 +97,29 @@ package struct ExpectedTTFT: Sendable {
         return seconds
     }
 
-    /// The price of work now.
+    /// The price of work now: whoever is behind it waits for it too.
     package var price: Double {
-        self.settings.priceIdle + (self.settings.priceBusy - self.settings.priceIdle) * min(1, self.busyShare)
+        self.settings.priceIdle + self.settings.pricePerWaiting * self.waitingPerReplica
     }
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
-        self.observeBusy(candidates, at: now)
         self.starts.removeAll(keepingCapacity: true)
+        var unstarted = 0
         for position in candidates.indices {
-            let candidate = candidates[position]
-            self.passSilent(slot: candidate.slot, at: now)
-            self.starts.append(self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now))
+            let slot = candidates[position].slot
+            if self.loads[slot].first >= 0 {
+                unstarted += self.loads[slot].unstartedCount
+                if self.loads[slot].headIsSilent { self.passSilent(slot: slot, at: now) }
+            }
+            self.starts.append(self.startSeconds(slot: slot, inFlight: candidates[position].inFlight, at: now))
         }
+        self.observeWaiting(unstarted, candidates.count, at: now)
         return self.cheapest(among: candidates, chain, self.held).choice
     }
 
     /// The cheapest candidate, by `self.starts` and what each holds, with its own prefill time.
+    @inline(__always)
     func cheapest(
         among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<HeldPrefix>
     ) -> (choice: Choice, seconds: Double) {
@@ -150,41 +164,48 @@ package struct ExpectedTTFT: Sendable {
         return (Choice(position: best, reason: reason, diverted: diverted), bestSeconds)
     }
 
-    /// Follows how many of the replicas have unstarted work, with a memory of a minute.
-    private mutating func observeBusy(_ candidates: Span<Candidate>, at now: Instant) {
-        guard !candidates.isEmpty else { return }
-        var busy = 0
-        for position in candidates.indices where self.loads[candidates[position].slot].unstartedCount > 0 { busy += 1 }
-        let share = Double(busy) / Double(candidates.count)
-        let elapsed = self.busyAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
-        let weight = self.busyAt == nil ? 1 : elapsed / (elapsed + 60)
-        self.busyShare += weight * (share - self.busyShare)
-        self.busyAt = now
+    /// Follows how many prompts wait for their first response, held back or sent, with a memory of a quarter of a minute.
+    private mutating func observeWaiting(_ unstarted: Int, _ candidates: Int, at now: Instant) {
+        let waiting = Double(unstarted + self.heldBack) / Double(max(1, candidates))
+        let elapsed = self.waitingAt.map { Double(now.nanoseconds(since: $0)) * 1e-9 } ?? 0
+        let weight = self.waitingAt == nil ? 1 : elapsed / (elapsed + 15)
+        self.waitingPerReplica += weight * (waiting - self.waitingPerReplica)
+        self.waitingAt = now
+    }
+
+    /// The same where nothing is chosen among all of them.
+    mutating func observeWaiting(on candidates: Span<Candidate>, at now: Instant) {
+        var unstarted = 0
+        for position in candidates.indices { unstarted += self.loads[candidates[position].slot].unstartedCount }
+        self.observeWaiting(unstarted, candidates.count, at: now)
     }
 
     // MARK: - Streams
 
-    /// The prompt goes to the replica in `slot` now. Returns the position of its record.
+    /// The prompt goes to the replica in `slot` now. Returns the position of its record, and when its first response is
+    /// expected, in seconds from now.
     mutating func sent(
         _ chain: PrefixChain, slot: Int, inFlight: Int, serial: UInt64, isSilent: Bool, at now: Instant
-    ) -> Int32 {
+    ) -> (record: Int32, predictedSeconds: Double) {
         var record = StreamRecord()
         record.serial = serial
         record.isSilent = isSilent
         record.slot = slot
         record.promptBytes = chain.byteCount
-        record.profile = self.index.profile(chain, slot: slot)
+        (record.ticket, record.profile) = self.index.noteAndProfile(chain, slot: slot, at: now)
         record.work = Work(promptBytes: chain.byteCount, cachedBytes: Int(record.profile.heldBytes))
         record.predictedSeconds =
             self.startSeconds(slot: slot, inFlight: inFlight, at: now)
             + self.model.seconds(record.work) * self.loads[slot].speed
-        record.ticket = self.index.note(chain, slot: slot, at: now)
         record.sent = now
-        record.overfull = self.settings.slots > 0 && inFlight >= self.settings.slots
+        let slots = self.slots(ofSlot: slot)
+        record.overfull = slots > 0 && inFlight >= slots
+        record.lineSeconds = self.loads[slot].first < 0 ? 0 : record.predictedSeconds - self.ownSeconds(record)
         self.noteCount += 1
+        self.offeredSeconds += self.model.seconds(record.work)
         let position = self.take(record)
         self.append(position)
-        return position
+        return (position, record.predictedSeconds)
     }
 
     private mutating func take(_ record: StreamRecord) -> Int32 {
@@ -203,10 +224,18 @@ package struct ExpectedTTFT: Sendable {
         let last = self.loads[slot].last
         self.records[Int(position)].older = last
         self.records[Int(position)].newer = -1
-        if last >= 0 { self.records[Int(last)].newer = position } else { self.loads[slot].first = position }
+        if last >= 0 { self.records[Int(last)].newer = position } else { self.setHead(of: slot, position) }
         self.loads[slot].last = position
         self.loads[slot].unstartedCount += 1
         self.loads[slot].unstarted = self.loads[slot].unstarted + self.records[Int(position)].work
+    }
+
+    private mutating func setHead(of slot: Int, _ position: Int32) {
+        self.loads[slot].first = position
+        guard position >= 0 else { return }
+        self.loads[slot].headWork = self.records[Int(position)].work
+        self.loads[slot].headSent = self.records[Int(position)].sent
+        self.loads[slot].headIsSilent = self.records[Int(position)].isSilent
     }
 
     /// Takes a stream out of those that have not had their first response.
@@ -214,7 +243,7 @@ package struct ExpectedTTFT: Sendable {
         let (slot, older, newer) = (
             self.records[Int(position)].slot, self.records[Int(position)].older, self.records[Int(position)].newer
         )
-        if older >= 0 { self.records[Int(older)].newer = newer } else { self.loads[slot].first = newer }
+        if older >= 0 { self.records[Int(older)].newer = newer } else { self.setHead(of: slot, newer) }
         if newer >= 0 { self.records[Int(newer)].older = older } else { self.loads[slot].last = older }
         self.loads[slot].unstartedCount -= 1
         self.loads[slot].unstarted =
@@ -240,10 +269,6 @@ package struct ExpectedTTFT: Sendable {
             if self.records[position].slot == slot { self.free(Int32(position)) }
         }
         self.index.reset(slot: slot, capacityBytes: UInt64(self.typicalCapacityBytes))
-    }
-
-    func predictedSeconds(_ position: Int32) -> Double {
-        position >= 0 ? self.records[Int(position)].predictedSeconds : 0
     }
 
     mutating func free(_ position: Int32) {

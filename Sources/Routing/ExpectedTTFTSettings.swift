@@ -9,17 +9,19 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var cacheTokens = 16_000_000
     /// Bytes of prompt per token, to start from. Above 0.
     package var bytesPerToken = 4.0
+    /// Whether replicas compute prompts one after the other, to start from. Prompts are held back only where they do.
+    package var startsInLine = false
     /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
     package var slots = 0
-    /// The price of work that others wait for, as a multiple of the work, when every replica is idle and when none is.
-    package var priceIdle = 0.5
-    package var priceBusy = 8.0
+    /// The price of work, as a multiple of the work, when nobody waits: it may delay who comes next. And how much more it
+    /// is for each prompt that waits, per replica.
+    package var priceIdle = 2.0
+    package var pricePerWaiting = 1.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
     package var sharingDiscount = 0.03
-    /// Longest time that a prompt is held back while every replica is busy, in milliseconds. Zero holds none.
-    package var maxWaitMs = 0
-    /// Most prompts that are held back at a time; further ones are sent at once. At least 1.
-    package var maxWaiting = 256
+    /// Longest time that a prompt is held back while the replica that is best for it is busy, in milliseconds. Zero
+    /// holds none.
+    package var maxWaitMs = 2_000
     /// Unstarted work below which a replica takes the next held prompt, in milliseconds.
     package var dispatchAheadMs = 50.0
     /// Seconds of waiting that outweigh one second of own work in the order of the held prompts: the larger, the more

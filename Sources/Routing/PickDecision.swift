@@ -18,18 +18,3 @@ package struct PickDecision: Sendable {
 
     package var replica: ReplicaID { self.lease.replica }
 }
-
-/// What becomes of a prompt that arrives.
-package enum PickOutcome: Sendable {
-    case picked(PickDecision)
-    /// It is held back: `ReplicaTable.nextDispatch` names it later, not after `until`.
-    case hold(until: Instant)
-}
-
-/// What becomes of a prompt that was held back.
-package struct Dispatch: Sendable {
-    /// The name that its caller gave it.
-    package let id: UInt64
-    /// nil when no replica may be chosen any more.
-    package let decision: PickDecision?
-}

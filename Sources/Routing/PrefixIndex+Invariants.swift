@@ -37,7 +37,7 @@ extension PrefixIndex {
         var broken: [String] = []
         var children: [Int32: Int32] = [:]
         for (position, entry) in self.entries.enumerated() where entry.isUsed {
-            if self.table.find(entry.hash, in: self.entries) != Int32(position) {
+            if self.table.find(entry.hash, in: self.entries.span) != Int32(position) {
                 broken.append("a block is not found by its hash")
             }
             guard entry.parent >= 0 else { continue }

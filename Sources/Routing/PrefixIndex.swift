@@ -59,7 +59,7 @@ package struct PrefixIndex: Sendable {
         let now = Self.stamp(now)
         var parent = PrefixEntry.none
         for position in 0..<chain.count {
-            let entry = self.table.find(chain[position], in: self.entries)
+            let entry = self.table.find(chain[position], in: self.entries.span)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
             guard entry >= 0, self.entries[Int(entry)].parent == parent else { return }
             let marks = self.entries[Int(entry)].marks
@@ -81,7 +81,7 @@ package struct PrefixIndex: Sendable {
         var reached = 0
         var held = 0
         while reached < min(chain.count, self.capacity) {
-            var entry = self.table.find(chain[reached], in: self.entries)
+            var entry = self.table.find(chain[reached], in: self.entries.span)
             if entry < 0 {
                 // The blocks above are the newest of the list already: the oldest one is not among them.
                 if self.count == self.capacity { self.remove(self.oldest) }

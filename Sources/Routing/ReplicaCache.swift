@@ -25,6 +25,8 @@ struct ReplicaCache: Sendable {
     private var start = 0
     /// Number of the generation at `start`. Stamps start at 1.
     private var base: UInt32
+    /// Number of the newest generation.
+    private(set) var current: UInt32
     private var touches = 0
     /// The oldest generation that is believed to be resident.
     private(set) var boundary: UInt32
@@ -39,12 +41,11 @@ struct ReplicaCache: Sendable {
 
     init(capacityBytes: UInt64, firstGeneration: UInt32 = 1) {
         self.base = firstGeneration
+        self.current = firstGeneration
         self.firstChunk = firstGeneration >> Self.chunkBits
         self.boundary = firstGeneration
         self.capacityBytes = capacityBytes
     }
-
-    var current: UInt32 { self.base + UInt32(self.weights.count - self.start - 1) }
 
     /// Whether anything is known of a touch in this generation.
     func knows(_ stamp: UInt32) -> Bool { stamp >= self.base && stamp <= self.current }
@@ -52,41 +53,54 @@ struct ReplicaCache: Sendable {
     /// Whether a block last touched then is believed to be cached.
     func holds(_ stamp: UInt32) -> Bool { stamp >= self.boundary && stamp <= self.current }
 
-    /// A block is touched now that was not known. Returns its stamp.
-    mutating func touch(_ bytes: UInt32) -> UInt32 {
+    /// The generation that blocks touched now belong to, with how many more it takes, at least one, and the oldest one
+    /// of which anything is known.
+    mutating func generationToTouch() -> (stamp: UInt32, room: Int, oldest: UInt32) {
         if self.touches == Self.touchesPerGeneration { self.nextGeneration() }
-        self.touches += 1
-        self.weights[self.weights.count - 1] += bytes
-        self.chunks[self.chunks.count - 1] += UInt64(bytes)
-        self.residentBytes += UInt64(bytes)
-        self.totalBytes += UInt64(bytes)
-        self.blocks += 1
-        self.settle()
-        return self.current
+        return (self.current, Self.touchesPerGeneration - self.touches, self.base)
     }
 
-    /// A block last touched then is touched now, or forgotten.
+    /// Blocks were touched now, as many as `generationToTouch` had room for at most.
+    mutating func add(_ came: TouchedBlocks) {
+        guard came.blocks > 0 else { return }
+        self.touches += came.blocks
+        self.weights[self.weights.count - 1] += came.bytes
+        self.chunks[self.chunks.count - 1] += UInt64(came.bytes)
+        self.residentBytes += UInt64(came.bytes)
+        self.totalBytes += UInt64(came.bytes)
+        self.blocks += came.blocks
+        self.settle()
+    }
+
+    /// Blocks last touched then are touched now, or forgotten.
+    mutating func leave(_ left: TouchedBlocks) {
+        guard left.blocks > 0, self.knows(left.stamp) else { return }
+        self.weights[self.position(of: left.stamp)] -= left.bytes
+        self.chunks[self.chunk(of: left.stamp)] -= UInt64(left.bytes)
+        self.totalBytes -= UInt64(left.bytes)
+        self.blocks -= left.blocks
+        if left.stamp >= self.boundary { self.residentBytes -= UInt64(left.bytes) }
+    }
+
+    /// As `leave(_ left: TouchedBlocks)`, of one block.
     mutating func leave(_ stamp: UInt32, _ bytes: UInt32) {
-        guard self.knows(stamp) else { return }
-        self.weights[self.position(of: stamp)] -= bytes
-        self.chunks[self.chunk(of: stamp)] -= UInt64(bytes)
-        self.totalBytes -= UInt64(bytes)
-        self.blocks -= 1
-        if stamp >= self.boundary { self.residentBytes -= UInt64(bytes) }
+        var left = TouchedBlocks(stamp: stamp)
+        left.add(bytes)
+        self.leave(left)
     }
 
     /// Bytes of different blocks touched after a block of this generation was: what a cache had to hold to keep it.
     func depth(of stamp: UInt32) -> UInt64 {
         guard self.knows(stamp) else { return self.totalBytes }
-        var depth: UInt64 = 0
-        var generation = stamp
         // To the end of its own chunk, then chunk by chunk.
-        while generation <= self.current, generation & ((1 << Self.chunkBits) - 1) != 0 {
-            depth += UInt64(self.weights[self.position(of: generation)])
-            generation += 1
-        }
-        if generation <= self.current {
-            for chunk in self.chunk(of: generation)..<self.chunks.count { depth += self.chunks[chunk] }
+        let next = (stamp >> Self.chunkBits + 1) << Self.chunkBits
+        let first = self.position(of: stamp)
+        let count = Int(min(next, self.current + 1) - stamp)
+        var depth: UInt64 = 0
+        let weights = self.weights.span.extracting(first..<first + count)
+        for position in weights.indices { depth += UInt64(weights[position]) }
+        for chunk in self.chunk(of: stamp) + 1..<max(self.chunk(of: stamp) + 1, self.chunks.count) {
+            depth += self.chunks[chunk]
         }
         return depth
     }
@@ -116,6 +130,7 @@ struct ReplicaCache: Sendable {
 
     private mutating func nextGeneration() {
         self.touches = 0
+        self.current += 1
         self.weights.append(0)
         if self.chunk(of: self.current) == self.chunks.count { self.chunks.append(0) }
         // Empty generations at the old end say nothing; past the limit even those that do are let go.
@@ -139,5 +154,19 @@ struct ReplicaCache: Sendable {
             self.chunks.removeFirst(gone)
             self.firstChunk += UInt32(gone)
         }
+    }
+}
+
+/// Blocks of one replica's cache that share a generation.
+struct TouchedBlocks {
+    let stamp: UInt32
+    private(set) var bytes: UInt32 = 0
+    private(set) var blocks = 0
+
+    init(stamp: UInt32) { self.stamp = stamp }
+
+    mutating func add(_ bytes: UInt32) {
+        self.bytes += bytes
+        self.blocks += 1
     }
 }

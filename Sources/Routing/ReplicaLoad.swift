@@ -7,6 +7,10 @@ struct ReplicaLoad: Sendable {
     /// Sum over the unstarted streams.
     var unstarted = Work.none
     var unstartedCount = 0
+    /// Of the oldest of them, so that a choice need not look at the record: meaningless when there is none.
+    var headWork = Work.none
+    var headSent = Instant(nanoseconds: 0)
+    var headIsSilent = false
     /// Positions of records, -1 for none.
     var first: Int32 = -1
     var last: Int32 = -1
@@ -19,6 +23,8 @@ struct ReplicaLoad: Sendable {
     var predictedSeconds = 0.0
     var observedSeconds = 0.0
     var observations = 0
+    /// Streams that it works on at a time, as its model was loaded; zero: not known.
+    var slots = 0
 
     static let slowest = 20.0
 }
@@ -34,6 +40,8 @@ struct StreamRecord: Sendable {
     var ticket = CacheTicket.nothing
     var sent = Instant(nanoseconds: 0)
     var predictedSeconds = 0.0
+    /// The part of that during which others were to be computed.
+    var lineSeconds = 0.0
     /// It had to wait for a slot: what it tells about speed is not to be trusted.
     var overfull = false
     /// Another stream got its first response before this one although it was sent later.

@@ -3,6 +3,7 @@ extension ReplicaTable {
     /// One sentence per broken promise; empty when the table is sound.
     package func checkInvariants() -> [String] {
         var broken = self.index.checkInvariants() + (self.expected?.checkInvariants() ?? [])
+        broken += self.queue.checkInvariants()
         let taken = self.members.indices.filter { self.members[$0] != nil }
         if taken != self.order.sorted() { broken.append("the order does not name each member once") }
         if self.names.count != self.members.count { broken.append("a slot has no name") }
@@ -34,6 +35,9 @@ extension ExpectedTTFT {
                 }
                 count += 1
                 position = record.newer
+            }
+            if load.first >= 0, self.records[Int(load.first)].work != load.headWork {
+                broken.append("slot \(slot) does not know what it works on")
             }
             if count != load.unstartedCount { broken.append("slot \(slot) miscounts its unstarted streams") }
             if !(load.speed > 0 && load.speed.isFinite) { broken.append("slot \(slot) has no speed") }

@@ -12,6 +12,8 @@ package struct ReplicaTable: Sendable {
         var weight: Int
         var lastPick: UInt64 = 0
         var picks: UInt64 = 0
+        /// Streams that it works on at a time; zero: not known.
+        var slots = 0
     }
 
     package let settings: RoutingSettings
@@ -27,7 +29,11 @@ package struct ReplicaTable: Sendable {
     package internal(set) var expected: ExpectedTTFT?
     /// Leases that are out for replicas that left.
     package internal(set) var departedInFlight = 0
+    /// Who gets less than the policy would give.
+    var admission = Admission()
 
+    /// Streams that wait for a replica.
+    var queue = WaitingQueue()
     private let prefixCachePicker: PrefixCachePicker
     private var random: SplitMix64
     private var nextNumber: UInt32 = 0
@@ -81,6 +87,7 @@ package struct ReplicaTable: Sendable {
         self.order.removeAll { $0 == slot }
         self.index.forget(slot: slot)
         self.expected?.left(slot: slot)
+        self.admission.lift(slot: slot)
     }
 
     /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
@@ -89,6 +96,8 @@ package struct ReplicaTable: Sendable {
         guard let slot = self.slot(of: replica) else { return nil }
         let before = self.members[slot]?.availability
         self.members[slot]?.availability = availability
+        if availability == .trial, before != .trial { self.admission.putOnTrial(slot: slot) }
+        if before == .trial, availability != .trial { self.admission.lift(slot: slot) }
         return before
     }
 
@@ -100,6 +109,11 @@ package struct ReplicaTable: Sendable {
     /// Streams on the replica; zero when it is gone.
     package func inFlight(of replica: ReplicaID) -> Int {
         self.slot(of: replica).flatMap { self.members[$0]?.inFlight } ?? 0
+    }
+
+    /// Streams that a pick ever gave to the replica; zero when it is gone.
+    package func picks(of replica: ReplicaID) -> UInt64 {
+        self.slot(of: replica).flatMap { self.members[$0]?.picks } ?? 0
     }
 
     /// Forgets what the replica was believed to hold: its process restarted. Not for a lost connection, which a
@@ -114,13 +128,15 @@ package struct ReplicaTable: Sendable {
 
     /// Chooses a replica for a stream, counts the stream on it and remembers that it gets this prompt. An empty chain
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
-    /// when no replica may be chosen. One that `answersOnce`, at its end, tells nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
+    /// when no replica may be chosen. A full replica is only chosen when all are. One that `answersOnce`, at its end, tells
+    /// nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
     package mutating func pickAndLease(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
-        guard !self.candidates.isEmpty, let choice = self.choose(chain, at: now) else { return nil }
+        self.limit(at: now, earns: true)
+        guard !self.candidates.isEmpty, let choice = self.chooseWithRoom(chain, at: now) else { return nil }
         return self.commit(choice, chain, answersOnce: answersOnce, at: now)
     }
 
@@ -180,20 +196,25 @@ package struct ReplicaTable: Sendable {
 
     private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
         self.candidates.removeAll(keepingCapacity: true)
+        // A second reference, no copy.
+        let held = hinted ? self.expected?.held : nil
         for slot in self.order {
             guard let member = self.members[slot], member.availability.standing == standing,
-                !excluding.contains(member.replica)
+                excluding.isEmpty || !excluding.contains(member.replica)
             else { continue }
             self.candidates.append(
                 Candidate(
                     replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
                     weight: member.weight,
-                    matchedBlocks: hinted ? self.expected?.held[slot].blocks ?? self.depths[slot] : 0,
+                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
+            if self.isLimiting {
+                self.candidates[self.candidates.count - 1].hasRoom = member.inFlight < self.limit(of: member)
+            }
         }
     }
 
-    private mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
+    mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
         // A second reference, no copy: a policy that learns writes to the table while it reads them.
         let candidates = self.candidates
         return switch self.settings.policy {
@@ -220,16 +241,16 @@ package struct ReplicaTable: Sendable {
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
         self.countPick(slot: chosen.slot)
-        let record =
-            self.expected?.sent(
-                chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1,
-                isSilent: answersOnce, at: now) ?? -1
-        let ticket = self.expected == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
+        if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
+        let sent = self.expected?.sent(
+            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
+            at: now)
+        let ticket = sent == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
         return PickDecision(
-            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: record),
+            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted, expectedSeconds: self.expected?.predictedSeconds(record) ?? 0,
+            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0,
             candidates: CandidateLoads(self.candidates, chosen: choice.position))
     }
 

@@ -27,6 +27,10 @@ package struct RoutingSettings: Sendable, Equatable {
     /// Times the average number of streams that a replica may have before `consistent_hash` passes it over. At least 1.
     package var hashLoadBound = 1.25
     package var expectedTTFT = ExpectedTTFTSettings()
+    package var admission = AdmissionSettings()
+    /// Time over which a replica that comes back grows from a tenth of its fair share of new streams to all of it. Zero
+    /// gives it everything at once.
+    package var slowStartMs = 2_000
     /// Where the random choices of a table begin: equal seeds make equal choices.
     package var seed: UInt64 = 0
 

@@ -48,6 +48,10 @@ package struct AccessLogEntry: Sendable {
     package var total: Duration
     /// How many replicas the stream was given to after the first one.
     package var retries = 0
+    /// How long it waited in the proxy for a replica; nil when it did not.
+    package var queueWait: Duration?
+    /// Time to the first response that was expected when its last replica was picked; nil when nobody knew.
+    package var expectedFirstResponse: Duration?
     /// The cause of the reply that the proxy made itself, nil when an upstream answered.
     package var localReply: String?
 
@@ -83,6 +87,8 @@ package struct AccessLogEntry: Sendable {
         line.thousandths("first_response_ms", self.firstResponse.map { $0.wholeNanoseconds / 1_000 })
         line.thousandths("total_ms", self.total.wholeNanoseconds / 1_000)
         line.number("retries", self.retries)
+        line.thousandths("queue_wait_ms", self.queueWait.map { $0.wholeNanoseconds / 1_000 })
+        line.thousandths("expected_ms", self.expectedFirstResponse.map { $0.wholeNanoseconds / 1_000 })
         line.text("local_reply", self.localReply)
     }
 

@@ -28,6 +28,11 @@ package final class Cluster: Sendable {
         var table: ReplicaTable
         /// By position in `replicas`.
         var entries: [Entry]
+        var queue = Queue()
+        var signals = ScaleSignals()
+        var outliers: OutlierDetector
+        /// The model that the last LoadModel was about, or that callers were right to name.
+        var expectedModel: [UInt8]?
         var sticky = StickyTable()
     }
 
@@ -39,6 +44,16 @@ package final class Cluster: Sendable {
         var why = "not probed yet"
         var probe: ProbeRecord?
         var evictions = 0
+        /// What its streams tell: kept as the outlier detector says it.
+        var outlier = OutlierDetector.Standing.healthy
+        /// Connections to it that are silent although streams wait on them.
+        var stalledConnections = 0
+        /// It was out since it was available last.
+        var wasLost = false
+        /// When a call was answered last.
+        var answeredNs: UInt64 = 0
+        /// Until when nobody needs to probe it to know that it is alive.
+        var freshUntilNs: UInt64 = 0
         /// The last probe was answered with UNAUTHENTICATED.
         var deniesProbes = false
         /// Wakes the replica's prober before its time.
@@ -81,7 +96,10 @@ package final class Cluster: Sendable {
         let entries = replicas.map {
             Entry(replica: $0, health: ReplicaHealth(settings: settings.probe), sinceNs: now)
         }
-        self.state = Mutex(State(table: table, entries: entries))
+        self.state = Mutex(
+            State(
+                table: table, entries: entries,
+                outliers: OutlierDetector(settings: settings.outlier, replicas: entries.count)))
     }
 
     // MARK: The data path
@@ -111,17 +129,37 @@ package final class Cluster: Sendable {
 
     /// The first message of the stream's answer has arrived.
     package func firstResponse(_ lease: Lease, at now: UInt64) {
-        self.state.withLock { $0.table.firstResponse(lease, at: Instant(nanoseconds: now)) }
+        let instant = Instant(nanoseconds: now)
+        let handover = self.state.withLock { state in
+            state.table.firstResponse(lease, at: instant)
+            state.entries[self.position(of: lease.replica)].answeredNs = now
+            return state.takeReady(at: instant)
+        }
+        self.hand(over: handover)
     }
 
-    func release(_ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none) {
+    func release(
+        _ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none,
+        _ report: StreamReport = .nothing
+    ) {
         let leaseOutcome: LeaseOutcome =
             switch outcome {
             case .answered, .cancelled: .served
             case .failed: .failedBeforeResponse
             }
-        self.state.withLock {
-            $0.table.release(lease, leaseOutcome, observation, at: Instant(nanoseconds: Loop.now))
+        let now = Loop.now
+        let (ejected, handover) = self.state.withLock { state in
+            let instant = Instant(nanoseconds: now)
+            state.table.release(lease, leaseOutcome, observation, at: instant)
+            let ejected = self.learn(
+                from: outcome, report, of: self.position(of: lease.replica), in: &state, at: now)
+            // Not to a replica that is about to be ejected: then its change lets the others go.
+            return (ejected, ejected == nil ? state.takeReady(at: instant) : Handover())
+        }
+        self.hand(over: handover)
+        if let ejected {
+            self.standingChanged(self.replica(lease.replica), ejected)
+            self.dispatchWaiting()
         }
     }
 
@@ -139,7 +177,7 @@ package final class Cluster: Sendable {
         self.state.withLock { state in
             let reachable = state.entries.filter { $0.health.standing != .unreachable }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }
-            if reachable.contains(where: { $0.model == .missing || $0.model == .restarted }) { return .notLoaded }
+            if reachable.contains(where: { [.missing, .restarted, .another].contains($0.model) }) { return .notLoaded }
             return .unreachable
         }
     }
@@ -149,11 +187,13 @@ package final class Cluster: Sendable {
     /// A connection to the replica was taken out.
     func connectionEvicted(_ replica: Replica, _ failure: UpstreamFailure) {
         self.metrics.evicted(replica.name, failure.name)
+        let wasPicked = self.isPicked(replica)
         self.update(replica, why: failure.name) { entry in
             entry.evictions += 1
+            entry.freshUntilNs = 0
             switch failure {
             case .connectFailed(let cause): entry.health.connectFailed(refused: cause == .refused)
-            case .connectionLost, .settingsTimeout: entry.health.connectionLost()
+            case .connectionLost, .settingsTimeout, .stalled: entry.health.connectionLost()
             case .refused, .reset, .notGRPC: ()
             }
             entry.model.lost(refused: failure == .connectFailed(.refused))
@@ -165,6 +205,7 @@ package final class Cluster: Sendable {
                 "cluster": "\(self.name)", "replica": "\(replica.name)", "cause": "\(failure.name)",
                 "detail": "\(failure.detail ?? "")",
             ])
+        if wasPicked { self.countConnectionLoss(replica, failure) }
         // Looked at again soon, and from then on at the short pace, until it answers.
         self.wakeProber(of: replica)
     }
@@ -174,9 +215,12 @@ package final class Cluster: Sendable {
         self.update(replica, why: "probe \(outcome.name)") { entry in
             entry.probe = ProbeRecord(outcome: outcome, atNs: Loop.now, latencyNs: latencyNs)
             switch outcome {
-            case .alive: entry.health.probeAnswered()
+            case .alive:
+                entry.health.probeAnswered()
+                entry.freshUntilNs = Loop.now + self.settings.probe.freshNs
             case .busy: entry.health.probeTimedOut()
             case .unreachable(let refused):
+                entry.freshUntilNs = 0
                 entry.health.probeFailed(refused: refused)
                 entry.model.lost(refused: refused)
             }
@@ -232,6 +276,7 @@ package final class Cluster: Sendable {
     /// Drops index entries that are too old. Called now and then.
     func sweep() {
         self.state.withLock { _ = $0.table.sweep(at: Instant(nanoseconds: Loop.now)) }
+        self.sampleSignals()
     }
 
     // MARK: Sight
@@ -286,6 +331,10 @@ package final class Cluster: Sendable {
         package var model: ReplicaModel
         package var probe: ProbeRecord?
         package var evictions: Int
+        /// Most streams that it is given; zero: not limited.
+        package var limit: Int
+        /// What the policy learned of it; nil from a policy that learns nothing.
+        package var estimates: ReplicaEstimates?
     }
 
     package func rows() -> [Row] {
@@ -297,7 +346,8 @@ package final class Cluster: Sendable {
                         replica: entry.replica, availability: row.availability, why: entry.why,
                         sinceNs: entry.sinceNs, inFlight: row.inFlight, picks: Int(row.picks),
                         cachedBlocks: row.cachedBlocks, model: entry.model, probe: entry.probe,
-                        evictions: entry.evictions)
+                        evictions: entry.evictions, limit: state.table.limit(of: entry.replica.id),
+                        estimates: state.table.estimates(of: entry.replica.id))
                 }
             }
         }
@@ -308,27 +358,31 @@ package final class Cluster: Sendable {
 
     // MARK: Private
 
-    private func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
+    func position(of replica: Replica) -> Int { replica.slot - self.replicas[0].slot }
+    func position(of id: ReplicaID) -> Int { Int(id.number) - Int(self.replicas[0].id.number) }
 
-    func replica(_ id: ReplicaID) -> Replica { self.replicas[Int(id.number) - Int(self.replicas[0].id.number)] }
+    func replica(_ id: ReplicaID) -> Replica { self.replicas[self.position(of: id)] }
 
-    private func entry(of replica: Replica) -> Entry {
+    func entry(of replica: Replica) -> Entry {
         self.state.withLock { $0.entries[self.position(of: replica)] }
     }
 
     /// Changes what is known about a replica and, with it, whether it may be picked. Returns whether it may not.
     @discardableResult
-    private func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
+    func update(_ replica: Replica, why: String, _ change: (inout Entry) -> Void) -> Bool {
         let position = self.position(of: replica)
         let (before, after) = self.state.withLock { state in
             let before = state.table.availability(of: replica.id) ?? .unknown
             let model = state.entries[position].model
             change(&state.entries[position])
+            if state.entries[position].health.standing == .unreachable { state.outliers.lost(position) }
+            state.entries[position].outlier = state.outliers.standing(position)
             let after = state.entries[position].availability
             if after != before {
                 _ = state.table.setAvailability(replica.id, after)
                 state.entries[position].sinceNs = Loop.now
                 state.entries[position].why = why
+                self.noteReturn(of: position, after, in: &state)
             }
             // Gone for certain: what it had cached is gone as well. A lost connection alone says nothing about that.
             if after != before && after == .unreachable || state.entries[position].model.hasLostCache(since: model) {
@@ -343,6 +397,7 @@ package final class Cluster: Sendable {
                     "cluster": "\(self.name)", "replica": "\(replica.name)", "from": "\(before.name)",
                     "to": "\(after.name)", "why": "\(why)",
                 ])
+            self.dispatchWaiting()
         }
         return after.standing == .out
     }
@@ -357,9 +412,15 @@ extension Cluster.Entry {
         }
         switch self.model {
         case .loading: return .loading
-        case .missing, .restarted: return .notLoaded
+        case .missing, .restarted, .another: return .notLoaded
         case .unchecked: return .suspect
         case .unasked, .loaded: ()
+        }
+        if self.stalledConnections > 0 { return .stalled }
+        switch self.outlier {
+        case .healthy: ()
+        case .ejected: return .ejected
+        case .trial: return .trial
         }
         switch self.health.standing {
         case .unknown: return .unknown

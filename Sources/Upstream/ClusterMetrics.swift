@@ -9,13 +9,17 @@ package final class ClusterMetrics: Sendable {
     package let diverts: Counter
     package let noReplica: Counter
     let retriesRefused: Counter
+    /// Differences that the audit found between the streams that are counted and those that are there.
+    let inFlightDrift: Counter
     package let timeToFirstResponse: Histogram
+    package let queue: QueueMetrics
     private let registry: MetricRegistry
     private let cluster: String
 
     package init(cluster: String, registry: MetricRegistry) {
         self.cluster = cluster
         self.registry = registry
+        self.queue = QueueMetrics(cluster: cluster, registry: registry)
         self.picks = PickReason.allCases.map { reason in
             registry.counter(
                 "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
@@ -28,6 +32,10 @@ package final class ClusterMetrics: Sendable {
             "homing_no_replica_total", help: "Streams that found no replica at all.", labels: ["cluster": cluster])
         self.retriesRefused = registry.counter(
             "homing_retries_refused_total", help: "Retries that the retry budget did not allow.",
+            labels: ["cluster": cluster])
+        self.inFlightDrift = registry.counter(
+            "homing_in_flight_drift_total",
+            help: "Streams by which the count in flight differed from the streams that were there. Must stay zero.",
             labels: ["cluster": cluster])
         self.retries = Dictionary(
             uniqueKeysWithValues: RetryCause.allCases.map { cause in
@@ -72,6 +80,21 @@ package final class ClusterMetrics: Sendable {
         ).add()
     }
 
+    func ejected(_ replica: String, _ cause: OutlierDetector.Cause) {
+        self.registry.counter(
+            "homing_ejections_total", help: "Replicas taken out for what their streams told, by cause.",
+            labels: ["cluster": self.cluster, "replica": replica, "cause": cause.rawValue]
+        ).add()
+    }
+
+    func stalled(_ replica: String, _ kind: String) {
+        self.registry.counter(
+            "homing_stalls_total",
+            help: "Silences with streams waiting: no answer to a PING (silent), or to PINGs alone (forgotten).",
+            labels: ["cluster": self.cluster, "replica": replica, "kind": kind]
+        ).add()
+    }
+
     package func loaded(_ replica: String, _ outcome: String) {
         self.registry.counter(
             "homing_model_loads_total", help: "LoadModel calls sent to replicas, by outcome.",
@@ -86,6 +109,8 @@ package enum RetryCause: String, Sendable, CaseIterable {
     case connectionLost = "connection_lost"
     case refused = "stream_refused"
     case notLoaded = "model_not_loaded"
+    case otherModel = "model_mismatch"
+    case stalled = "replica_stalled"
     /// The replica does not know the job, and nobody remembers which one has it.
     case unknownJob = "unknown_job"
 }

@@ -11,11 +11,21 @@ package struct ClusterSettings: Sendable, Equatable {
     package var authorities: [String] = []
     package var routing = RoutingSettings()
     package var probe = ProbeSettings()
+    package var outlier = OutlierSettings()
+    package var stall = StallSettings()
     package var connections = PoolSettings()
     /// Nil means cleartext.
     package var tls: TLSClientSettings?
     package var auth = UpstreamAuthSettings()
     package var model = ModelSettings()
+    /// The status of an answer that ends because its replica was lost.
+    package enum LostAnswerStatus: String, Sendable, CaseIterable {
+        /// What LocalAI must see: it unloads a model on UNAVAILABLE.
+        case aborted
+        /// What generic gRPC callers retry on.
+        case unavailable
+    }
+    package var lostAnswerStatus = LostAnswerStatus.aborted
     package var stores = StoresSettings()
     package var replicas: [ReplicaSettings] = []
 

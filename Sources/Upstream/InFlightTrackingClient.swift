@@ -22,7 +22,7 @@ package final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClien
         // Probes and loads carry no lease: they are no load that routing should see.
         guard let lease = stream.lease else { return }
         stream.lease = nil
-        self.cluster.release(lease, outcome, stream.observation)
+        self.cluster.release(lease, outcome, stream.observation, StreamReport(stream))
         stream.observation = .none
     }
 }

@@ -12,6 +12,9 @@ package final class PooledClient: UpstreamClient {
     private let tls: TLSContext?
     private let tokens: BearerTokens
     private let factory: HTTP2SessionFactory
+    private let cluster: Cluster
+    /// Of the loop.
+    let clock: SilenceClock
     /// Counts what the streams of this loop hold.
     let account: BufferAccount
     private var connections: [UpstreamConnection] = []
@@ -21,9 +24,12 @@ package final class PooledClient: UpstreamClient {
     var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
 
     init(
-        replica: Replica, cluster: Cluster, on loop: Loop, factory: HTTP2SessionFactory, account: BufferAccount
+        replica: Replica, cluster: Cluster, on loop: Loop, factory: HTTP2SessionFactory, account: BufferAccount,
+        clock: SilenceClock
     ) {
         self.replica = replica
+        self.cluster = cluster
+        self.clock = clock
         self.settings = cluster.settings.connections
         self.tls = cluster.tls
         self.tokens = cluster.tokens
@@ -48,6 +54,24 @@ package final class PooledClient: UpstreamClient {
     /// `:authority` of requests of our own.
     var ownAuthority: String {
         self.tls?.authority(of: self.replica.endpoint) ?? self.replica.endpoint.authority
+    }
+
+    var stallSettings: StallSettings { self.cluster.settings.stall }
+
+    /// The connection is silent although streams wait on it.
+    func stalled(_ connection: UpstreamConnection) { self.cluster.stalled(self.replica) }
+    /// A connection that was stalled has been heard again, or is closed.
+    func resumed(_ connection: UpstreamConnection) { self.cluster.resumed(self.replica) }
+    /// The replica answers PINGs, and no call.
+    func forgotten() { self.cluster.forgot(self.replica) }
+    /// When a call to the replica, on whatever loop, was answered last.
+    func lastAnswerNs() -> UInt64 { self.cluster.lastAnswerNs(of: self.replica) }
+
+    /// Calls `body` with every stream that is open here.
+    package func forEachStream(_ body: (UpstreamStream) -> Void) {
+        for connection in self.connections + self.leaving {
+            connection.session.forEachStream { if let stream = $0 as? UpstreamStream { body(stream) } }
+        }
     }
 
     /// Connections that are open or opening.

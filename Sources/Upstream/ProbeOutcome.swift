@@ -3,7 +3,7 @@ import Wire
 
 /// What a probe found. A slow answer is not a dead worker, so there are three.
 package enum ProbeOutcome: Sendable, Equatable {
-    /// It answered `Health` with exactly OK.
+    /// It answered that it is well: `Health` with exactly OK, or `grpc.health.v1` with SERVING.
     case alive
     /// It did not answer in time, on a connection that is open.
     case busy
@@ -19,9 +19,15 @@ package enum ProbeOutcome: Sendable, Equatable {
         }
     }
 
-    init(_ answer: UnaryCall.Answer) {
+    init(_ answer: UnaryCall.Answer, _ asked: ProbeSettings.ProbeProtocol = .native) {
         switch answer {
-        case .status(.ok, _, let message): self = Self.isOK(message) ? .alive : .unreachable(refused: false)
+        case .status(.ok, _, let message):
+            let isWell =
+                switch asked {
+                case .native: Self.isOK(message)
+                case .grpcHealth: Self.isServing(message)
+                }
+            self = isWell ? .alive : .unreachable(refused: false)
         // The worker is there and speaks gRPC; that it wants a token or knows no Health is an operator's problem, and
         // taking it out would hide the worker's own, better, error.
         case .status(.unavailable, _, _): self = .unreachable(refused: false)
@@ -31,6 +37,10 @@ package enum ProbeOutcome: Sendable, Equatable {
         case .failed(.connectFailed(.refused)): self = .unreachable(refused: true)
         case .failed: self = .unreachable(refused: false)
         }
+    }
+
+    private static func isServing(_ message: [UInt8]) -> Bool {
+        (try? HealthCheckResponse(decoding: message))?.status == .serving
     }
 
     private static func isOK(_ message: [UInt8]) -> Bool {

@@ -1,17 +1,16 @@
 package import Transport
-import Wire
 
 /// Probes the replicas of one cluster over the native protocol, in the background: every replica by itself, each in its
 /// own time. The data path only reads the state that this keeps.
 package struct Prober: Sendable {
     private let cluster: Cluster
-    private let loops: [LoopBound<UpstreamLoop>]
     private let models: ModelLifecycle
+    private let audit: InFlightAudit
 
     package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], models: ModelLifecycle) {
         self.cluster = cluster
-        self.loops = loops
         self.models = models
+        self.audit = InFlightAudit(cluster: cluster, loops: loops)
     }
 
     /// Probes until the task is cancelled.
@@ -21,6 +20,7 @@ package struct Prober: Sendable {
                 group.addTask { await self.run(replica) }
             }
             group.addTask { await self.sweep() }
+            group.addTask { await self.tick() }
         }
     }
 
@@ -31,7 +31,8 @@ package struct Prober: Sendable {
         var iterator = wakes.makeAsyncIterator()
         while !Task.isCancelled {
             let began = Loop.now
-            await self.probe(replica)
+            // Calls that are answered say as much as a probe would.
+            if !self.isHeardOf(replica, at: began) { _ = await self.models.probes.probe(replica) }
             await self.models.restore(replica)
             let needsCare = self.cluster.model(of: replica).needsCare
             let pause = self.pause(before: needsCare ? .suspect : self.cluster.health(of: replica))
@@ -48,14 +49,11 @@ package struct Prober: Sendable {
         }
     }
 
-    private func probe(_ replica: Replica) async {
-        let began = Loop.now
-        let answer = await UnaryCall.call(
-            BackendPath.health, HealthMessage().encoded(), of: replica, in: self.cluster,
-            on: self.loops[replica.slot % self.loops.count],
-            timeoutMs: self.cluster.settings.probe.deadlineMs)
-        self.cluster.probed(replica, ProbeOutcome(answer), latencyNs: Loop.now - began)
-        if case .status(let code, _, _) = answer { self.cluster.probeAnswered(replica, code) }
+    /// Whether a call to the replica was answered since its last probe was due.
+    private func isHeardOf(_ replica: Replica, at now: UInt64) -> Bool {
+        let intervalNs = UInt64(max(1, self.cluster.settings.probe.intervalMs)) * 1_000_000
+        return self.cluster.isFresh(replica, at: now)
+            && now < self.cluster.lastAnswerNs(of: replica) + min(intervalNs, self.cluster.settings.probe.freshNs)
     }
 
     /// Nanoseconds until the next probe: the interval with jitter, or the short retry time of one that is not all right.
@@ -68,6 +66,14 @@ package struct Prober: Sendable {
             return UInt64(max(1, Double(settings.intervalMs) * factor) * 1_000_000)
         case .unknown, .suspect, .unreachable:
             return UInt64(max(1, settings.retryMs)) * 1_000_000
+        }
+    }
+
+    /// What is looked at every second: who does worse than the others, and whether every stream that is counted is there.
+    private func tick() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            self.cluster.lookForOutliers(at: Loop.now)
+            await self.audit.run()
         }
     }
 

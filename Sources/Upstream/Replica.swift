@@ -1,9 +1,16 @@
 package import Routing
+import Synchronization
 package import Telemetry
 package import Transport
 
 /// One worker process: its address, and what is counted about it. State that decisions are made from is the cluster's.
 package final class Replica: Sendable {
+    /// Requests that it works on side by side, as the options of its LoadModel say (`parallel:N`); zero while nobody said.
+    package internal(set) var slots: Int {
+        get { self.slotCount.load(ordering: .relaxed) }
+        set { self.slotCount.store(newValue, ordering: .relaxed) }
+    }
+    private let slotCount = Atomic(0)
     /// The name in its cluster's replica table.
     package let id: ReplicaID
     /// Position among all replicas of the process, for tables that each loop keeps.

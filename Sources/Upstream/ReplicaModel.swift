@@ -4,6 +4,7 @@
 /// unasked ──LoadModel sent──► loading ──success──► loaded(digest) ──connection lost──► unchecked ──asked──► loaded
 ///                                └──failure──► missing ◄──"Model not loaded"──┐           │ connect refused
 ///                                                 ▲───────────────────────────┴──asked── restarted
+/// any ──"model identity mismatch"──► another ──asked again──► loaded, unasked
 /// ```
 package enum ReplicaModel: Sendable, Equatable {
     /// Nobody has sent LoadModel through this proxy: the replica is taken as it is.
@@ -17,11 +18,13 @@ package enum ReplicaModel: Sendable, Equatable {
     case restarted
     /// It said that it has no model, or a load failed.
     case missing
+    /// It said that it serves another model than callers name: its port is somebody else's now.
+    case another
 
     /// Whether the change from `before` to this means an empty KV cache: no model any more, or a newly loaded one.
     func hasLostCache(since before: ReplicaModel) -> Bool {
         switch self {
-        case .missing: before != .missing
+        case .missing, .another: before != self
         case .loaded: before == .loading
         case .unasked, .loading, .unchecked, .restarted: false
         }
@@ -32,14 +35,15 @@ package enum ReplicaModel: Sendable, Equatable {
     package mutating func lost(refused: Bool) {
         switch self {
         case .loaded, .unchecked, .restarted: self = refused || self == .restarted ? .restarted : .unchecked
-        case .unasked, .loading, .missing: ()
+        case .another where refused: self = .restarted
+        case .unasked, .loading, .missing, .another: ()
         }
     }
 
     /// Whether its prober should find out more, or bring the model back, before long.
     var needsCare: Bool {
         switch self {
-        case .unchecked, .restarted, .missing: true
+        case .unchecked, .restarted, .missing, .another: true
         case .unasked, .loading, .loaded: false
         }
     }
@@ -53,6 +57,7 @@ package enum ReplicaModel: Sendable, Equatable {
         case .unchecked: "unchecked"
         case .restarted: "restarted"
         case .missing: "missing"
+        case .another: "another"
         }
     }
 }

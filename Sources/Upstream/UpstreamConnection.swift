@@ -11,12 +11,21 @@ package import Wire
 /// Streams may be opened while it is still connecting: they wait in its session. Lives on one loop, owned by its pool.
 package final class UpstreamConnection: HTTP2Connection {
     /// Kept until the connection closes, since links outlive their stack when a process ends.
-    private let pool: PooledClient
+    let pool: PooledClient
     package internal(set) var isInPool = true
     /// Why the connection is of no more use; nil while it works, and when it ended in order.
     package private(set) var failure: UpstreamFailure?
     /// The replica said GOAWAY, or we are about to: no new streams.
     package private(set) var isRetired = false
+    /// Streams here whose answer has not begun.
+    var waitingStreams = 0
+    var silence = SilenceWatch()
+    /// Whether the loop's clock looks at it.
+    var isWatched = false
+    /// Whether streams were moved away because it is silent.
+    var hasMovedStreams = false
+    /// It was silent for so long that we cut it.
+    var isGivenUp = false
 
     private var settingsTimer: LoopTimer?
 
@@ -51,6 +60,18 @@ package final class UpstreamConnection: HTTP2Connection {
         !self.isRetired && !self.isClosed && self.streamCount < self.session.peerMaxConcurrentStreams
     }
 
+    package override func heard(_ count: Int) {
+        if self.isWatched { self.silence.heard(isPingSized: count == HTTP2Session.pingBytes) }
+    }
+
+    /// A stream has been opened here.
+    func streamOpened() {
+        self.waitingStreams += 1
+        guard !self.isWatched else { return }
+        self.isWatched = true
+        self.pool.clock.watch(self)
+    }
+
     /// No new streams; open ones finish, then the connection closes.
     func retire() {
         self.isRetired = true
@@ -71,11 +92,13 @@ package final class UpstreamConnection: HTTP2Connection {
         case .broken: self.failure = .connectionLost
         // A worker that dies closes its sockets in order as well: only after GOAWAY is that an orderly end.
         case .closedByPeer: self.failure = self.isRetired && self.streamCount == 0 ? nil : .connectionLost
+        case .closedByUs where self.isGivenUp: self.failure = .stalled
         case .closedByUs: self.failure = self.sessionFailed ? .connectionLost : nil
         }
     }
 
     public override func closed(_ closure: LinkClosure) {
+        if self.silence.isStalled { self.pool.resumed(self) }
         self.pool.connectionClosed(self, closure)
     }
 

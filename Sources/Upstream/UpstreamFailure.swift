@@ -10,6 +10,8 @@ public enum UpstreamFailure: Error, Sendable, Equatable {
     case connectionLost
     /// The replica did not acknowledge our SETTINGS in time: nobody is at home on that connection.
     case settingsTimeout
+    /// The connection was silent for so long, with streams waiting on it, that we gave it up.
+    case stalled
     /// The replica did not take the stream: REFUSED_STREAM, or a GOAWAY with a lower last stream (RFC 9113 §8.7).
     case refused
     /// The replica ended the stream with another RST_STREAM before its answer was complete.
@@ -22,7 +24,7 @@ extension UpstreamFailure {
     /// Whether another replica may be tried while no response byte has been relayed.
     package var mayTryElsewhere: Bool {
         switch self {
-        case .connectFailed, .connectionLost, .settingsTimeout, .refused: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused: true
         case .reset, .notGRPC: false
         }
     }
@@ -30,7 +32,7 @@ extension UpstreamFailure {
     /// Whether the connection is of no more use, and with it perhaps the replica.
     package var isOfConnection: Bool {
         switch self {
-        case .connectFailed, .connectionLost, .settingsTimeout: true
+        case .connectFailed, .connectionLost, .settingsTimeout, .stalled: true
         case .refused, .reset, .notGRPC: false
         }
     }
@@ -40,7 +42,8 @@ extension UpstreamFailure {
         switch self {
         case .connectFailed(.unreachable(let text)): text
         case .connectFailed(.tls(let failure)): failure.detail
-        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .settingsTimeout, .refused, .reset,
+        case .connectFailed(.refused), .connectFailed(.timedOut), .connectionLost, .settingsTimeout, .stalled, .refused,
+            .reset,
             .notGRPC:
             nil
         }
@@ -55,6 +58,7 @@ extension UpstreamFailure {
         case .connectFailed(.tls(let failure)): "tls_\(failure.kind.rawValue)"
         case .connectionLost: "connection_lost"
         case .settingsTimeout: "settings_timeout"
+        case .stalled: "stalled"
         case .refused: "stream_refused"
         case .reset: "stream_reset"
         case .notGRPC: "not_grpc"

@@ -1,4 +1,5 @@
 package import Routing
+import Transport
 public import Wire
 
 /// One call to a replica: a stream on one of its connections, with the lease that counts it.
@@ -15,7 +16,16 @@ open class UpstreamStream: HTTP2Stream {
     package private(set) final var connection: UpstreamConnection?
     /// Whether the replica's answer has ended.
     private var answerIsComplete = false
-    private var isCancelled = false
+    package private(set) var isCancelled = false
+    /// Opened, and not a byte of an answer yet.
+    private(set) var waits = false
+    /// When it was opened at its replica, and how long its first response is expected to take; zero: nothing is expected.
+    private(set) var openedNs: UInt64 = 0
+    package final var expectedNs: UInt64 = 0
+    /// When the answer began; zero while it has not, and where that says nothing about the replica.
+    package final var firstResponseNs: UInt64 = 0
+    /// The answer's status may be the replica's fault.
+    package final var answerIsError = false
 
     // MARK: For subclasses
 
@@ -25,6 +35,8 @@ open class UpstreamStream: HTTP2Stream {
     open func answerStarted(ended: Bool) {}
     /// The answer has ended, with trailers or (against gRPC) without.
     open func answerEnded(withTrailers: Bool) {}
+    /// Its replica is silent: the call may be sent elsewhere. Comes again and again while that lasts.
+    open func replicaIsSilent() {}
     /// The call is over and its lease is back. Comes once for each `open`.
     open func ended(_ outcome: UpstreamOutcome) {}
 
@@ -36,6 +48,8 @@ open class UpstreamStream: HTTP2Stream {
         self.client = client
         self.answerIsComplete = false
         self.isCancelled = false
+        self.firstResponseNs = 0
+        self.answerIsError = false
         client.open(self)
     }
 
@@ -47,10 +61,27 @@ open class UpstreamStream: HTTP2Stream {
     }
 
     /// Called by the pool when the request has gone to a connection, or there is none to be had.
-    final func opened(on connection: UpstreamConnection) { self.connection = connection }
+    final func opened(on connection: UpstreamConnection) {
+        self.connection = connection
+        self.openedNs = Loop.now
+        self.waits = true
+        connection.streamOpened()
+    }
+
+    /// The answer has begun, or there will be none.
+    private func waitIsOver() {
+        guard self.waits else { return }
+        self.waits = false
+        self.connection?.waitingStreams -= 1
+    }
+
+    final func stallNoticed() {
+        if self.waits, !self.isCancelled { self.replicaIsSilent() }
+    }
 
     final func over(_ outcome: UpstreamOutcome) {
         guard let client = self.client else { return }
+        self.waitIsOver()
         client.ended(self, outcome)
         self.client = nil
         self.connection = nil
@@ -60,6 +91,7 @@ open class UpstreamStream: HTTP2Stream {
     // MARK: From the session
 
     public final override func headersArrived(ended: Bool) {
+        self.waitIsOver()
         if ended { self.answerIsComplete = true }
         self.answerStarted(ended: ended)
     }

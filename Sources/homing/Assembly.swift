@@ -32,7 +32,12 @@ enum Assembly {
             defer { firstSlot += section.replicas.count }
             return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
         }
-        let models = clusters.map { ModelLifecycle(cluster: $0, loops: upstreamLoops) }
+        let models = clusters.map { cluster in
+            let path = cluster.settings.model.stateFile
+            return ModelLifecycle(
+                cluster: cluster, loops: upstreamLoops,
+                memory: path.isEmpty ? nil : ModelStateFile(path: path, log: log))
+        }
         let directory = ClusterDirectory(
             clusters: clusters,
             defaultCluster: settings.defaultCluster.flatMap { name in clusters.firstIndex { $0.name == name } } ?? 0,

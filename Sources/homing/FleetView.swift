@@ -30,7 +30,7 @@ final class FleetView: AdminSource {
                 replicas: rows.count, usableReplicas: rows.count { $0.availability == .available },
                 inFlight: rows.reduce(0) { $0 + $1.inFlight }, picks: rows.reduce(0) { $0 + $1.picks },
                 indexBlocks: cluster.indexedBlocks,
-                modelRemembered: rows.contains { $0.model != .unasked })
+                modelRemembered: rows.contains { $0.model != .unasked }, queue: QueueView.snapshot(of: cluster))
         }
     }
 
@@ -50,13 +50,15 @@ final class FleetView: AdminSource {
                     outcome: $0.outcome.name, ageMs: Int((now - $0.atNs) / 1_000_000),
                     latencyMs: $0.outcome == .alive ? Double($0.latencyNs) / 1_000_000 : nil)
             },
-            evictions: row.evictions, cachedBlocks: row.cachedBlocks)
+            evictions: row.evictions, cachedBlocks: row.cachedBlocks,
+            maxInFlight: row.limit > 0 ? row.limit : nil, estimates: row.estimates.map { QueueView.snapshot(of: $0) })
     }
 
     /// - Parameter accounts: one for each loop.
     func observe(in registry: MetricRegistry, accounts: [BufferAccount]) {
         let clusters = self.all
         self.sight.observe(in: registry)
+        QueueView.observe(clusters, in: registry)
         registry.observed(
             "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge
         ) { emit in
@@ -85,6 +87,22 @@ final class FleetView: AdminSource {
             }
         }
         registry.observed(
+            "homing_panic", help: "1 while so many replicas are out that ejections are not heeded.", kind: .gauge
+        ) { emit in
+            for cluster in clusters { emit(cluster.panics ? 1 : 0, ["cluster": cluster.name]) }
+        }
+        registry.observed(
+            "homing_replica_slots",
+            help: "Requests that each replica works on side by side, by its LoadModel; 0 while nobody said.",
+            kind: .gauge
+        ) { emit in
+            for cluster in clusters {
+                for replica in cluster.replicas {
+                    emit(replica.slots, ["cluster": cluster.name, "replica": replica.name])
+                }
+            }
+        }
+        registry.observed(
             "homing_index_blocks", help: "Prompt blocks that each cluster's prefix index remembers.", kind: .gauge
         ) { emit in
             for cluster in clusters { emit(cluster.indexedBlocks, ["cluster": cluster.name]) }
@@ -97,7 +115,7 @@ extension ReplicaModel {
     fileprivate var isLoaded: Bool? {
         switch self {
         case .unasked, .unchecked, .restarted: nil
-        case .loading, .missing: false
+        case .loading, .missing, .another: false
         case .loaded: true
         }
     }

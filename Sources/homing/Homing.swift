@@ -27,8 +27,7 @@ struct Homing: AsyncParsableCommand {
             Completions: homing --generate-completion-script bash (or zsh, or fish).
             """,
         subcommands: [
-            Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, Decide.self,
-            DecisionCostCommand.self,
+            Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, PlayCommand.self, Decide.self,
             CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self,
         ])
 }

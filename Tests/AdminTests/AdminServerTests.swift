@@ -56,11 +56,13 @@ import Testing
             #expect(answer.headers["content-type"] == "application/json")
             #expect(
                 answer.body
-                    == #"{"replicas":[{"address":"10.0.0.1:50052","cached_blocks":512,"cluster":"chat","evictions":2,"#
+                    == #"{"replicas":[{"address":"10.0.0.1:50052","cached_blocks":512,"cluster":"chat","#
+                    + #""estimates":null,"evictions":2,"#
                     + #""id":"a","in_flight":3,"last_probe":{"age_ms":900,"latency_ms":1.5,"outcome":"alive"},"#
-                    + #""model_loaded":true,"picks":40,"since_ms":61000,"state":"ready","usable":true,"weight":1,"#
+                    + #""max_in_flight":null,"model_loaded":true,"picks":40,"since_ms":61000,"state":"ready","usable":true,"weight":1,"#
                     + #""why":"probe answered"},{"address":"10.0.0.2:50052","cached_blocks":0,"cluster":"chat","#
-                    + #""evictions":0,"id":"b\"</script>","in_flight":0,"last_probe":null,"model_loaded":null,"#
+                    + #""estimates":null,"evictions":0,"id":"b\"</script>","in_flight":0,"last_probe":null,"#
+                    + #""max_in_flight":null,"model_loaded":null,"#
                     + #""picks":0,"since_ms":0,"state":"joining","usable":false,"weight":1,"why":""}]}"# + "\n")
             let read = try JSONDecoder().decode(ReplicaList.self, from: Data(answer.body.utf8))
             #expect(read == ReplicaList(replicas: [.warm, .fresh]))
@@ -74,6 +76,7 @@ import Testing
                 answer.body
                     == #"{"clusters":[{"in_flight":3,"index_blocks":512,"model_remembered":true,"#
                     + #""models":["llama-3","org/llama"],"name":"chat","picks":40,"policy":"prefix_cache","#
+                    + #""queue":{"diverts_per_minute":0,"replicas_wanted":null,"saturation":null,"waiting":0},"#
                     + #""replicas":2,"usable_replicas":1}]}"# + "\n")
             let read = try JSONDecoder().decode(ClusterList.self, from: Data(answer.body.utf8))
             #expect(read == ClusterList(clusters: [.chat(usable: 1)]))

@@ -16,10 +16,12 @@ def varint(value: int) -> bytes:
     return encoded + bytes([value])
 
 
-def body(size: int) -> bytes:
-    """The frame of a message whose only field is Prompt (number 1), `size` bytes of text."""
+def body(size: int, model: bytes = b"") -> bytes:
+    """The frame of a message with Prompt (number 1), `size` bytes of text, and ModelIdentity (54) when there is one."""
     prompt = (TEXT * (size // len(TEXT) + 1))[:size]
     message = b"\x0a" + varint(size) + prompt
+    if model:
+        message += varint(54 << 3 | 2) + varint(len(model)) + model
     return b"\x00" + len(message).to_bytes(4, "big") + message
 
 

@@ -55,6 +55,57 @@ struct ServeSettingsTests {
         #expect(settings.lack == nil)
     }
 
+    @Test func `every key about health is read`() throws {
+        let settings = try read(
+            """
+            clusters:
+            - name: chat
+              routing: { slow_start_ms: 1 }
+              probe: { protocol: grpc_health, fresh_for_ms: 2 }
+              outlier:
+                consecutive_failures: 3
+                error_share: 0.4
+                latency_factor: 5
+                latency_excess_ms: 6
+                window_ms: 7000
+                min_streams: 8
+                base_ejection_ms: 9
+                max_ejection_ms: 10
+                max_ejected_share: 0.11
+              stall: { stall_after_ms: 12, give_up_after_ms: 13, expected_factor: 14, patience_ms: 15 }
+              model: { free_action: unload_all, success_rule: quorum, retry_ms: 16, retry_max_ms: 17, state_file: /a }
+              lost_answer_status: unavailable
+              replicas: [127.0.0.1:50052]
+            """)
+        let chat = settings.clusters[0]
+        #expect(chat.routing.slowStartMs == 1)
+        #expect(chat.probe.probeProtocol == .grpcHealth && chat.probe.freshForMs == 2)
+        let outlier = chat.outlier
+        #expect([outlier.consecutiveFailures, outlier.latencyExcessMs, outlier.windowMs] == [3, 6, 7_000])
+        #expect([outlier.minStreams, outlier.baseEjectionMs, outlier.maxEjectionMs] == [8, 9, 10])
+        #expect([outlier.errorShare, outlier.latencyFactor, outlier.maxEjectedShare] == [0.4, 5, 0.11])
+        #expect([chat.stall.stallAfterMs, chat.stall.giveUpAfterMs, chat.stall.patienceMs] == [12, 13, 15])
+        #expect(chat.stall.expectedFactor == 14 && chat.lostAnswerStatus == .unavailable)
+        #expect(chat.model.freeAction == .unloadAll && chat.model.successRule == .quorum)
+        #expect([chat.model.retryMs, chat.model.retryMaxMs] == [16, 17] && chat.model.stateFile == "/a")
+        #expect(try read(ConfigText.effective(settings)) == settings)
+    }
+
+    @Test func `one state file for two clusters, and limits below their beginnings, are problems`() {
+        var settings = ServeSettings()
+        let findings = SettingsFile.read(
+            Array(
+                """
+                clusters:
+                - { name: a, models: [x], replicas: [127.0.0.1:1], model: { state_file: /s, retry_max_ms: 5 } }
+                - { name: b, models: [y], replicas: [127.0.0.1:2], model: { state_file: /s }, outlier: { max_ejection_ms: 5 } }
+                """.utf8), into: &settings, secrets: .none)
+        #expect(
+            findings.problems.map(\.path) == [
+                "clusters[0].model.retry_max_ms", "clusters[1].model.state_file", "clusters[1].outlier.max_ejection_ms",
+            ])
+    }
+
     @Test func `the effective file is read back as the same settings`() throws {
         let settings = try read(Self.everyKey)
         #expect(try read(ConfigText.effective(settings)) == settings)

@@ -125,9 +125,11 @@ class Fleet:
             metrics = self.homing.metrics()
             in_flight = metrics.named("homing_replica_in_flight")
             assert len(in_flight) == len(self.workers), f"in-flight of {len(in_flight)} replicas"
-            for name in ("homing_streams_active", "homing_buffered_bytes", "homing_held_bytes"):
+            for name in ("homing_streams_active", "homing_buffered_bytes", "homing_held_bytes", "homing_queue_length"):
                 in_flight += [({"replica": name}, sum(value for _, value in metrics.named(name)))]
             noise |= {labels["replica"]: value for labels, value in in_flight if value != 0}
+            if drift := metrics.sum("homing_in_flight_drift_total"):
+                noise["streams that were counted and not there"] = drift
             for address, replica in self.homing.replicas().items():
                 if replica["in_flight"] != 0:
                     noise[f"/api/replicas {address}"] = replica["in_flight"]

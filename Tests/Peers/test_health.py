@@ -2,7 +2,7 @@
 
 import grpc
 
-from client import ECHO, HEALTH, PREDICT, prompt
+from client import HEALTH, PREDICT, prompt
 from processes import wait_until
 from stubs import pb
 
@@ -44,9 +44,3 @@ def test_a_worker_that_was_stuck_answers_its_calls_late_and_keeps_its_place(own_
             assert answer.ok and answer.worker == worker.address
     finally:
         worker.resume()
-
-
-def test_other_health_services_are_the_workers_business(fleet):
-    with fleet.client() as client:
-        assert client.call("/grpc.health.v1.Health/Check", b"").code is grpc.StatusCode.UNIMPLEMENTED
-        assert client.call(ECHO, b"x").ok

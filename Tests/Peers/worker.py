@@ -20,6 +20,7 @@ What a call does is said by the metadata `x-script`, a JSON object:
     status        name of the gRPC status to end with, after `messages` messages; a unary call fails without a message
     details       its message
     never         never answer
+    block_s       block the event loop for so long, as a single-threaded worker does: not even Health is answered
 """
 
 import argparse
@@ -29,6 +30,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 import grpc
 import grpc.aio
@@ -85,6 +87,8 @@ class Call:
     async def begin(self):
         if self.script.get("early_headers"):
             await self.headers()
+        if "block_s" in self.script:
+            time.sleep(self.script["block_s"])
         if self.script.get("never"):
             await asyncio.Event().wait()
         if "delay_s" in self.script:

@@ -14,6 +14,7 @@ struct StreamHandlingTests {
                 case .metrics: "metrics"
                 case .loadModel: "load"
                 case .free: "free"
+                case .grpcHealth: "grpc health"
                 case .affinity: "affinity"
                 case .followed: "followed"
                 case .sticky(let mayRepeat): mayRepeat ? "sticky, repeat" : "sticky, once"

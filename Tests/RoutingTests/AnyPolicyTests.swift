@@ -11,7 +11,8 @@ struct AnyPolicyTests {
         var settings = RoutingSettings.letters(policy)
         settings.maxIndexBlocks = 40
         settings.expectedTTFT.maxWaitMs = maxWaitMs
-        settings.expectedTTFT.maxWaiting = 5
+        settings.expectedTTFT.startsInLine = true
+        settings.admission.maxWaiting = 5
         var table = ReplicaTable(settings: settings)
         var standing: [ReplicaID: Availability] = [:]
         var held: [Lease] = []
@@ -58,6 +59,7 @@ struct AnyPolicyTests {
                 case .hold(let until):
                     #expect(until == at(now + UInt64(maxWaitMs)))
                     waiting.insert(UInt64(step))
+                case .refused: Issue.record("step \(step): nobody is ever full")
                 case nil: #expect(!table.canPick)
                 }
             case 58..<60:

@@ -7,6 +7,7 @@ struct ExpectedTTFTTests {
         var settings = RoutingSettings()
         settings.policy = .expectedTTFT
         settings.expectedTTFT.maxWaitMs = maxWaitMs
+        settings.expectedTTFT.startsInLine = true
         return settings
     }
 

@@ -13,11 +13,11 @@ struct ReplicaTableTests {
         var (table, replicas) = ReplicaTable.of(2)
         table.setAvailability(replicas[0], availability)
         let first = table.serve(noHint, at: at(0))
-        #expect(first?.replica == (availability == .available ? replicas[0] : replicas[1]))
+        #expect(first?.replica == (availability.standing == .candidate ? replicas[0] : replicas[1]))
         table.setAvailability(replicas[1], .unreachable)
         let expected: ReplicaID? =
             switch availability {
-            case .available, .unknown, .suspect: replicas[0]
+            case .available, .trial, .unknown, .suspect, .stalled, .ejected: replicas[0]
             case .unreachable, .notLoaded, .loading, .draining: nil
             }
         #expect(table.canPick == (expected != nil))

@@ -62,8 +62,12 @@ struct TableModel {
         _ chain: [UInt64], excluding: [ReplicaID], at now: UInt64
     ) -> (Pick, PrefixModel.Ticket)? {
         let allowed = self.replicas.filter { !excluding.contains($0.id) }
-        var candidates = allowed.filter { $0.availability == .available }
-        if candidates.isEmpty { candidates = allowed.filter { [.unknown, .suspect].contains($0.availability) } }
+        var candidates = allowed.filter { [.available, .trial].contains($0.availability) }
+        if candidates.isEmpty {
+            candidates = allowed.filter { [.unknown, .suspect, .stalled, .ejected].contains($0.availability) }
+        }
+        let unlimited = candidates.filter { $0.availability != .trial || $0.inFlight == 0 }
+        if !unlimited.isEmpty { candidates = unlimited }
         guard let pick = self.choose(candidates, chain, now) else { return nil }
         self.picks += 1
         self.update(pick.replica) { [picks] in

@@ -198,6 +198,7 @@ package final class Fleet: Sendable {
         var left: [String] = []
         func check(_ count: Int, _ name: String) { if count != 0 { left.append("\(count) \(name)") } }
         check(self.leases, "leases")
+        check(self.directory.clusters.reduce(0) { $0 + $1.waitingCount }, "waiting streams")
         check(self.runtime.metrics.activeStreams.value, "active streams")
         check(self.runtime.metrics.heldBytes.value, "held bytes")
         check(self.bufferedBytes, "buffered bytes")

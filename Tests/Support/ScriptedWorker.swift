@@ -60,7 +60,11 @@ package final class ScriptedWorker: Sendable {
         let script = Script(behavior)
         if case .notLoaded = behavior { script.state.withLock { $0.isLoaded = false } }
         let listener = try await Listener.bind(endpoint, on: TestLoops.shared) { loop in
-            if case .goAway = script.state.withLock({ $0.behavior }) { return GoAwayPeer() }
+            switch script.state.withLock({ $0.behavior }) {
+            case .goAway: return GoAwayPeer()
+            case .mute: return MutePeer()
+            default: ()
+            }
             let connection = WorkerConnection(on: loop, script: script)
             script.state.withLock {
                 $0.connections.append(LoopBound(connection, on: loop))
@@ -171,5 +175,16 @@ final class GoAwayPeer: LinkHandler, LinkOwner {
         self.output = []
         return false
     }
+    func linkClosed(_ closure: LinkClosure) { self.link = nil }
+}
+
+/// Takes everything and says nothing.
+final class MutePeer: LinkHandler, LinkOwner {
+    private var link: Link?
+
+    func own(_ link: Link) { self.link = link }
+    func linkOpened() {}
+    func linkReceived(_ bytes: RawSpan) {}
+    func linkDrains(into output: inout OutputRawSpan) -> Bool { false }
     func linkClosed(_ closure: LinkClosure) { self.link = nil }
 }

@@ -17,6 +17,8 @@ package enum WorkerBehavior: Sendable {
     case resetsMidStream([UInt8], HTTP2ErrorCode)
     /// GOAWAY that leaves every stream out; its connections take no stream at all.
     case goAway
+    /// Its connections are taken, and never a byte comes from them: as a process that hangs.
+    case mute
     /// The status alone, in one HEADERS frame.
     case trailersOnly(GRPCStatusCode, String)
     /// FAILED_PRECONDITION until a LoadModel.

@@ -62,7 +62,8 @@ final class WorkerStream: HTTP2Stream {
         case .echoing:
             self.consume(bytes.byteCount)
             self.send(copy)
-        case .healthy, .refusing, .refusesStream, .closesSocket, .resets, .resetsMidStream, .goAway, .trailersOnly,
+        case .healthy, .refusing, .refusesStream, .closesSocket, .resets, .resetsMidStream, .goAway, .mute,
+            .trailersOnly,
             .notLoaded, .neverAnswers, .noStatus, .earlyAnswer, .answers:
             self.consume(bytes.byteCount)
         }
@@ -96,7 +97,7 @@ final class WorkerStream: HTTP2Stream {
         case .closesSocket(.onRequest): self.connection.abort()
         case .echoing: self.submit(ScriptedAnswer(body: []).headers)
         case .earlyAnswer: self.answer(ScriptedAnswer(body: GRPCFrame.framed(Array("early".utf8))))
-        case .healthy, .refusing, .closesSocket, .resets, .resetsMidStream, .goAway, .trailersOnly, .notLoaded,
+        case .healthy, .refusing, .closesSocket, .resets, .resetsMidStream, .goAway, .mute, .trailersOnly, .notLoaded,
             .neverAnswers, .neverReads, .noStatus, .answers:
             ()
         }
@@ -127,7 +128,7 @@ final class WorkerStream: HTTP2Stream {
             self.send(self.received)
             self.endBody()
         case .neverAnswers, .neverReads, .refusing, .refusesStream, .closesSocket(.onRequest),
-            .closesSocket(.afterBytes), .goAway, .earlyAnswer:
+            .closesSocket(.afterBytes), .goAway, .mute, .earlyAnswer:
             ()
         }
     }

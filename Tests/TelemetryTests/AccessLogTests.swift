@@ -50,6 +50,8 @@ private func fullEntry() -> AccessLogEntry {
     entry.responseMessages = 120
     entry.firstResponse = .nanoseconds(12_345_678)
     entry.retries = 2
+    entry.queueWait = .microseconds(1_500)
+    entry.expectedFirstResponse = .milliseconds(20)
     entry.localReply = "no_replica"
     return entry
 }
@@ -78,12 +80,12 @@ private func lines(_ format: AccessLog.Format, _ entries: [AccessLogEntry]) asyn
                     + "reason=prefix_match matched_blocks=12 matched_share=0.750 grpc_status=14 "
                     + "grpc_status_name=UNAVAILABLE reset_code=8 request_bytes=3100 request_messages=1 "
                     + "response_bytes=9000 response_messages=120 first_response_ms=12.345 total_ms=1234.567 "
-                    + "retries=2 local_reply=no_replica",
+                    + "retries=2 queue_wait_ms=1.500 expected_ms=20.000 local_reply=no_replica",
                 "time=1970-01-01T00:00:00.000Z peer=\"-\" listener=\"\" method=\"/a=b\" cluster=- model=- request_id=- "
                     + "traceparent=- replica=- "
                     + "reason=- matched_blocks=- matched_share=- grpc_status=- grpc_status_name=- reset_code=- "
                     + "request_bytes=0 request_messages=0 response_bytes=0 response_messages=0 first_response_ms=- "
-                    + "total_ms=0.000 retries=0 local_reply=-",
+                    + "total_ms=0.000 retries=0 queue_wait_ms=- expected_ms=- local_reply=-",
             ])
     }
 
@@ -97,12 +99,13 @@ private func lines(_ format: AccessLog.Format, _ entries: [AccessLogEntry]) asyn
                     + #""replica":"10.0.1.2:50052","reason":"prefix_match","matched_blocks":12,"matched_share":0.750,"#
                     + #""grpc_status":14,"grpc_status_name":"UNAVAILABLE","reset_code":8,"request_bytes":3100,"#
                     + #""request_messages":1,"response_bytes":9000,"response_messages":120,"#
-                    + #""first_response_ms":12.345,"total_ms":1234.567,"retries":2,"local_reply":"no_replica"}"#,
+                    + #""first_response_ms":12.345,"total_ms":1234.567,"retries":2,"#
+                    + #""queue_wait_ms":1.500,"expected_ms":20.000,"local_reply":"no_replica"}"#,
                 #"{"time":"1970-01-01T00:00:00.000Z","peer":"-","listener":"","method":"/a=b","cluster":null,"#
                     + #""model":null,"request_id":null,"traceparent":null,"replica":null,"reason":null,"matched_blocks":null,"matched_share":null,"#
                     + #""grpc_status":null,"grpc_status_name":null,"reset_code":null,"request_bytes":0,"#
                     + #""request_messages":0,"response_bytes":0,"response_messages":0,"first_response_ms":null,"#
-                    + #""total_ms":0.000,"retries":0,"local_reply":null}"#,
+                    + #""total_ms":0.000,"retries":0,"queue_wait_ms":null,"expected_ms":null,"local_reply":null}"#,
             ])
     }
 

@@ -50,6 +50,76 @@ import Wire
         #expect(cluster.rows()[0].evictions == 2)
     }
 
+    @Test func `a replica that stalls is a last resort until each of its connections is heard again`() {
+        let cluster = Self.cluster()
+        for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
+        let replica = cluster.replicas[0]
+        cluster.stalled(replica)
+        cluster.stalled(replica)
+        #expect(self.availability(cluster, 0) == .stalled)
+        #expect(cluster.hasCandidate(besides: []) && !cluster.hasCandidate(besides: [cluster.replicas[1].id]))
+        let pick = cluster.pick(Self.empty, excluding: [cluster.replicas[1].id], at: Loop.now)
+        #expect(pick?.0 === replica, "better than nobody")
+        if let pick { cluster.release(pick.1.lease, .cancelled) }
+        cluster.resumed(replica)
+        #expect(self.availability(cluster, 0) == .stalled)
+        cluster.resumed(replica)
+        #expect(self.availability(cluster, 0) == .available)
+    }
+
+    @Test func `failed streams eject a replica, and one that is answered brings it back`() throws {
+        let cluster = Self.cluster()
+        for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
+        func stream(_ outcome: UpstreamOutcome) throws {
+            let (replica, decision) = try #require(
+                cluster.pick(Self.empty, excluding: [cluster.replicas[1].id], at: Loop.now))
+            #expect(replica === cluster.replicas[0])
+            cluster.release(decision.lease, outcome)
+        }
+        for _ in 0..<5 { try stream(.failed(.reset(.internalError))) }
+        #expect(self.availability(cluster, 0) == .ejected)
+        cluster.lookForOutliers(at: Loop.now + 7_000_000_000)
+        #expect(self.availability(cluster, 0) == .trial)
+        try stream(.answered)
+        #expect(self.availability(cluster, 0) == .available)
+        for _ in 0..<5 { try stream(.failed(.reset(.internalError))) }
+        cluster.connectionEvicted(cluster.replicas[0], .connectFailed(.refused))
+        #expect(self.availability(cluster, 0) == .unreachable)
+        cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        #expect(self.availability(cluster, 0) == .available, "another process starts afresh")
+    }
+
+    @Test func `one lost connection is one failure, however many streams it carried`() throws {
+        let cluster = Self.cluster()
+        for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
+        for _ in 0..<20 {
+            let (_, decision) = try #require(
+                cluster.pick(Self.empty, excluding: [cluster.replicas[1].id], at: Loop.now))
+            cluster.release(decision.lease, .failed(.connectionLost))
+        }
+        cluster.connectionEvicted(cluster.replicas[0], .connectionLost)
+        cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        #expect(self.availability(cluster, 0) == .available)
+    }
+
+    @Test func `what befalls a replica that is out already does not keep it out after its return`() {
+        let cluster = Self.cluster()
+        for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
+        for _ in 0..<20 {
+            cluster.connectionEvicted(cluster.replicas[0], .connectionLost)
+            cluster.stalled(cluster.replicas[0])
+            cluster.resumed(cluster.replicas[0])
+        }
+        cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        #expect(self.availability(cluster, 0) == .available)
+        // One that takes connections and drops them, again and again, answers every probe.
+        for _ in 0..<4 {
+            cluster.connectionEvicted(cluster.replicas[0], .connectionLost)
+            cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        }
+        #expect(self.availability(cluster, 0) == .ejected)
+    }
+
     @Test func `a busy replica stays in`() {
         let cluster = Self.cluster(replicas: 1)
         cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)

@@ -59,6 +59,18 @@ extension RoutingSettings: ConfigSection {
             "Streams that a replica works on at a time, for expected_ttft; further ones wait in it. 0 means as many as "
                 + "come.")
         section.value(
+            "max_wait_ms", &self.expectedTTFT.maxWaitMs, .int(in: upToADay),
+            "Longest time that expected_ttft holds a prompt in the proxy because the replica that is best for it is busy. "
+                + "0 holds none.")
+        section.value(
+            "start_in_line", &self.expectedTTFT.startsInLine, .bool,
+            "Whether replicas compute prompts one after the other, as expected_ttft believes before it has seen any. It "
+                + "holds prompts only where they do.")
+        section.value(
+            "slow_start_ms", &self.slowStartMs, .int(in: upToADay),
+            "Time over which a replica that comes back grows from a tenth of its fair share of new streams to all of it. 0 "
+                + "gives it everything at once.")
+        section.value(
             "start_prefill_tokens_per_second", &self.expectedTTFT.prefillTokensPerSecond, .double(in: 1...10_000_000),
             "Prompt tokens that a replica computes per second, as expected_ttft believes before it has seen any.")
         section.value(
@@ -70,6 +82,14 @@ extension RoutingSettings: ConfigSection {
 
 extension ProbeSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
+        section.value(
+            "protocol", &self.probeProtocol, .oneOf,
+            "What a probe asks. native: the worker protocol's Health. grpc_health: grpc.health.v1, for workers that serve it."
+        )
+        section.value(
+            "fresh_for_ms", &self.freshForMs, .int(in: upToADay),
+            "How long a replica that answered a probe or a call is believed to be alive without being asked. Any failure of "
+                + "a connection ends that at once.")
         section.value(
             "interval_ms", &self.intervalMs, .int(in: someTime), "Time between two probes of a healthy replica.")
         section.value(
@@ -88,6 +108,59 @@ extension ProbeSettings: ConfigSection {
         section.value(
             "successes_to_return", &self.successesToReturn, .int(in: 1...1_000),
             "Successes in a row that bring a replica back.")
+    }
+}
+
+extension OutlierSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "consecutive_failures", &self.consecutiveFailures, .int(in: 0...1_000_000),
+            "Failures in a row (a lost or silent connection, a stream that was reset, an answer that is no gRPC) that eject "
+                + "a replica. 0: none do.")
+        section.value(
+            "error_share", &self.errorShare, .double(in: 0...2),
+            "Share of a replica's streams that must have failed, or ended with INTERNAL, UNKNOWN, UNAVAILABLE or DATA_LOSS, "
+                + "to eject it; and three times the share of the others. Above 1: never.")
+        section.value(
+            "latency_factor", &self.latencyFactor, .double(in: 0...1_000),
+            "A replica whose median first response of a stream takes this many times that of the others is ejected. 0: "
+                + "none is.")
+        section.value(
+            "latency_excess_ms", &self.latencyExcessMs, .int(in: upToADay),
+            "And takes at least this much longer than theirs.")
+        section.value(
+            "window_ms", &self.windowMs, .int(in: 1_000...86_400_000), "How far back shares and medians look.")
+        section.value(
+            "min_streams", &self.minStreams, .int(in: 1...1_000_000),
+            "Streams in the window below which nothing is concluded about a replica.")
+        section.value(
+            "base_ejection_ms", &self.baseEjectionMs, .int(in: someTime),
+            "How long the first ejection lasts; the n-th in a row lasts n times as long, and up to a fifth more at random. "
+                + "Then one stream at a time shows whether it is over.")
+        section.value(
+            "max_ejection_ms", &self.maxEjectionMs, .int(in: someTime), "The longest ejection.")
+        section.value(
+            "max_ejected_share", &self.maxEjectedShare, .double(in: 0...1),
+            "Share of the replicas that may be out, for whatever reason, when one is ejected. When more are out, ejections "
+                + "are not heeded.")
+    }
+}
+
+extension StallSettings: ConfigSection {
+    mutating func read(from section: SectionReader) {
+        section.value(
+            "stall_after_ms", &self.stallAfterMs, .int(in: upToADay),
+            "How long a connection on which streams wait may be silent. After half of it one PING is sent; without an answer "
+                + "by its end the streams go elsewhere, where that does no harm. 0: for ever.")
+        section.value(
+            "give_up_after_ms", &self.giveUpAfterMs, .int(in: upToADay),
+            "How long it may stay silent before it is cut, with what was being answered on it. 0: for ever.")
+        section.value(
+            "expected_factor", &self.expectedFactor, .double(in: 0...1_000_000),
+            "A stream leaves a replica that answers PINGs and nothing else when it has waited this many times as long as "
+                + "expected_ttft expected. 0: never.")
+        section.value(
+            "patience_ms", &self.patienceMs, .int(in: someTime), "And at least this long.")
     }
 }
 
@@ -121,7 +194,20 @@ extension ModelSettings: ConfigSection {
         section.value(
             "free_action", &self.freeAction, .oneOf,
             "What a caller's Free does. answer: success, and the replicas keep their model. forward: it goes to every "
-                + "replica, and the remembered load options are dropped.")
+                + "replica, and the remembered load options are dropped. unload_all: as forward, but each replica finishes its "
+                + "streams first, and what one says against it is reported.")
+        section.value(
+            "success_rule", &self.successRule, .oneOf,
+            "When a LoadModel has succeeded: when any replica holds the model, a quorum of them, or all.")
+        section.value(
+            "retry_ms", &self.retryMs, .int(in: upToADay),
+            "A replica that failed to load is not asked for the same again for this long, doubled with each failure; who "
+                + "asks meanwhile hears of the last failure.")
+        section.value("retry_max_ms", &self.retryMaxMs, .int(in: upToADay), "The longest such pause.")
+        section.value(
+            "state_file", &self.stateFile, .string(atMost: 4_096, emptyAllowed: true),
+            "File that keeps the options of the last LoadModel across restarts of the proxy. Only its owner may read it. "
+                + "Empty keeps them nowhere.")
         section.value(
             "load_timeout_ms", &self.loadTimeoutMs, .int(in: upToADay),
             "How long one replica may take to load its model. 0 means as long as it needs.")

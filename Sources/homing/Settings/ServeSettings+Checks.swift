@@ -14,6 +14,7 @@ extension ServeSettings {
         checks.clusterNames(of: self)
         checks.defaultCluster(of: self)
         checks.models(of: self)
+        checks.stateFiles(of: self)
         checks.authorities(of: self)
         checks.admin(of: self)
         for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
@@ -128,7 +129,27 @@ extension ServeSettings {
             }
         }
 
+        /// Two clusters with one file would take each other's model for their own.
+        mutating func stateFiles(of settings: ServeSettings) {
+            var taken: [String: Int] = [:]
+            for (index, cluster) in settings.clusters.enumerated() where !cluster.model.stateFile.isEmpty {
+                if let first = taken[cluster.model.stateFile] {
+                    self.report(
+                        "clusters[\(index)].model.state_file", "is the file of clusters[\(first)] already")
+                } else {
+                    taken[cluster.model.stateFile] = index
+                }
+            }
+        }
+
         mutating func replicas(of cluster: ClusterSettings, _ path: String) {
+            let model = cluster.model
+            if model.retryMaxMs < model.retryMs {
+                self.report("\(path).model.retry_max_ms", "is less than retry_ms")
+            }
+            if cluster.outlier.maxEjectionMs < cluster.outlier.baseEjectionMs {
+                self.report("\(path).outlier.max_ejection_ms", "is less than base_ejection_ms")
+            }
             var taken: [Endpoint: Int] = [:]
             for (index, replica) in cluster.replicas.enumerated() {
                 let place = "\(path).replicas[\(index)].address"

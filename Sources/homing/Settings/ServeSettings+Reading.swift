@@ -1,6 +1,7 @@
 import Config
 import Logging
 import Proxy
+import Routing
 import Transport
 import Upstream
 
@@ -79,13 +80,22 @@ extension ClusterSettings: ConfigSection {
             "Authorities (:authority, with or without a port) whose requests this cluster serves, when their listener "
                 + "names no cluster.")
         section.section("routing", &self.routing, "How a replica is picked for a stream.")
+        section.section(
+            "admission", &self.routing.admission,
+            "How many streams a replica is given at a time, and how the others wait in the proxy.")
         section.section("probe", &self.probe, "How the health of the replicas is probed, in the background.")
+        section.section("outlier", &self.outlier, "When a replica is taken out for what its streams tell.")
+        section.section("stall", &self.stall, "When a replica that says nothing is taken for one that hangs.")
         section.section("connections", &self.connections, "How replicas are connected to, and when to try another one.")
         section.optionalSection(
             "tls", &self.tls, "TLS with HTTP/2 (ALPN h2) towards the replicas. Without it cleartext is spoken.")
         section.section("auth", &self.auth, "How we prove ourselves to the replicas.")
         section.section("model", &self.model, "What LoadModel and Free mean in front of this cluster.")
         section.section("stores", &self.stores, "Where calls about stores go.")
+        section.value(
+            "lost_answer_status", &self.lostAnswerStatus, .oneOf,
+            "The status of an answer that ends because one of several replicas was lost. aborted: what LocalAI must see, "
+                + "since it unloads a model on UNAVAILABLE. unavailable: what generic gRPC callers expect.")
         section.sections(
             "replicas", &self.replicas, shorthand: "address",
             "The worker processes. An address alone is enough for a replica.")

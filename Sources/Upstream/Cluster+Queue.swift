@@ -1,0 +1,219 @@
+package import Routing
+import Synchronization
+import Telemetry
+package import Transport
+
+/// The streams that wait for a replica of this cluster. Who goes next is the table's decision, under the cluster's lock;
+/// what was decided is handed over outside of it, to the loop of the stream that waits.
+///
+/// ```
+/// pickOrWait ──► picked, refused, none
+///      └──► waits ──release, first response, a replica's change, the timer──► waiter(outcome) ──► the stream's loop
+///             └──withdraw──► gone         a lease that comes too late is given back by giveBack
+/// ```
+extension Cluster {
+    /// What becomes of a stream that asks for a replica.
+    package enum PickResult: Sendable {
+        case picked(Replica, PickDecision)
+        /// It waits under this number; its waiter hears how that ends, unless it is withdrawn before.
+        case waits(UInt64)
+        case refused(QueueRefusal)
+        /// There is no replica at all.
+        case none
+    }
+
+    /// How waiting ended.
+    package enum WaitOutcome: Sendable {
+        case picked(Replica, PickDecision)
+        case refused(QueueRefusal)
+        case noReplica
+    }
+
+    /// Called once, on any thread, not under the lock.
+    package typealias Waiter = @Sendable (WaitOutcome) -> Void
+
+    /// What the cluster keeps of its queue besides the table's part.
+    struct Queue: Sendable {
+        var lastNumber: UInt64 = 0
+        var waiters: [UInt64: Waiter] = [:]
+        /// The loop whose timer wakes the queue: that of the stream that was held last.
+        var loop: Loop?
+        /// When the timer fires; `UInt64.max` when none is set.
+        var armedNs = UInt64.max
+        /// By position of the replica, leases that no loop has heard of yet. Empty while nobody waits.
+        var underWay: [Int] = []
+    }
+
+    /// What is left to do when the lock has been given back. Holds nothing, and allocates nothing, while nobody waits.
+    struct Handover: Sendable {
+        fileprivate var entries: [Entry] = []
+        /// A timer to be set.
+        fileprivate var timer: (loop: Loop, atNs: UInt64)?
+
+        fileprivate struct Entry: Sendable {
+            var waiter: Waiter
+            var dispatch: Dispatch
+        }
+    }
+
+    // MARK: Waiting
+
+    /// As `pick`, for a stream that may wait.
+    /// - Parameters:
+    ///   - loop: the stream's own.
+    ///   - terms: asked only if it has to wait, under the lock.
+    ///   - waiter: made only if it has to wait, from the number that it waits under.
+    package func pickOrWait(
+        _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool, on loop: Loop, at now: UInt64,
+        terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
+    ) -> PickResult {
+        let instant = Instant(nanoseconds: now)
+        var own: Dispatch?
+        let (number, outcome, handover) = self.state.withLock { state -> (UInt64, PickOutcome?, Handover) in
+            let number = state.queue.lastNumber + 1
+            let outcome = state.table.arrive(
+                number, chain, excluding: excluding, answersOnce: answersOnce, at: instant, terms: terms)
+            guard case .hold? = outcome else { return (0, outcome, Handover()) }
+            state.queue.lastNumber = number
+            state.queue.waiters[number] = waiter(number)
+            state.queue.loop = loop
+            return (number, outcome, state.takeReady(at: instant, own: number, &own))
+        }
+        self.hand(over: handover)
+        switch outcome {
+        case nil:
+            self.metrics.noReplica.add()
+            return .none
+        case .picked(let decision)?:
+            self.metrics.picked(decision)
+            if excluding.isEmpty { self.retryBudget.earn() }
+            return .picked(self.replica(decision.replica), decision)
+        case .refused(let refusal)?:
+            self.metrics.queue.refused(refusal.cause)
+            return .refused(refusal)
+        case .hold?:
+            if excluding.isEmpty { self.retryBudget.earn() }
+            guard let own else { return .waits(number) }
+            switch self.outcome(of: own) {
+            case .picked(let replica, let decision): return .picked(replica, decision)
+            case .refused(let refusal): return .refused(refusal)
+            case .noReplica: return .none
+            }
+        }
+    }
+
+    /// The stream waits no longer. What was decided for it a moment before still reaches its waiter.
+    package func withdraw(_ number: UInt64) {
+        self.state.withLock { state in
+            state.queue.waiters[number] = nil
+            state.table.withdrawWaiting(number)
+        }
+    }
+
+    /// Gives back the lease of a stream that was gone when it arrived: the replica never heard of it.
+    package func giveBack(_ lease: Lease) {
+        let handover = self.state.withLock { state in
+            let now = Instant(nanoseconds: Loop.now)
+            state.table.release(lease, .failedBeforeResponse, at: now)
+            return state.takeReady(at: now)
+        }
+        self.hand(over: handover)
+    }
+
+    /// Looks whether somebody who waits can go. For whoever changed something about the replicas.
+    func dispatchWaiting() {
+        self.hand(over: self.state.withLock { $0.takeReady(at: Instant(nanoseconds: Loop.now)) })
+    }
+
+    /// Streams that wait now.
+    package var waitingCount: Int { self.state.withLock { $0.table.waitingCount } }
+
+    /// The replica works on as many streams at a time, as the options of its model say; nil: they do not say.
+    func setSlots(of replica: Replica, _ slots: Int?) {
+        self.state.withLock { $0.table.setSlots(replica.id, slots ?? 0) }
+        self.dispatchWaiting()
+    }
+
+    // MARK: Handing over
+
+    /// Tells the streams whose waiting is over, and sets the timer. Not under the lock.
+    func hand(over handover: Handover) {
+        for entry in handover.entries { entry.waiter(self.outcome(of: entry.dispatch)) }
+        if !handover.entries.isEmpty { self.state.withLock { $0.arrived(handover) } }
+        guard let timer = handover.timer else { return }
+        let now = Loop.now
+        timer.loop.schedule(after: timer.atNs > now ? timer.atNs - now : 0) { [weak self] in
+            self?.timerFired(timer.atNs)
+        }
+    }
+
+    private func timerFired(_ atNs: UInt64) {
+        let handover = self.state.withLock { state in
+            // Another one that is due earlier may have been set since; then this one changes nothing.
+            if state.queue.armedNs == atNs { state.queue.armedNs = .max }
+            return state.takeReady(at: Instant(nanoseconds: max(atNs, Loop.now)))
+        }
+        self.hand(over: handover)
+    }
+
+    /// Counts what became of a stream that waited.
+    private func outcome(of dispatch: Dispatch) -> WaitOutcome {
+        self.metrics.queue.left(dispatch.cause, afterNs: dispatch.waitedNs)
+        if let decision = dispatch.decision {
+            self.metrics.picked(decision)
+            return .picked(self.replica(decision.replica), decision)
+        }
+        guard let refusal = dispatch.refusal else {
+            self.metrics.noReplica.add()
+            return .noReplica
+        }
+        self.metrics.queue.refused(refusal.cause)
+        return .refused(refusal)
+    }
+}
+
+extension Cluster.State {
+    /// Everybody who can go now.
+    mutating func takeReady(at now: Instant) -> Cluster.Handover {
+        var own: Dispatch?
+        return self.takeReady(at: now, own: 0, &own)
+    }
+
+    /// - Parameter own: the number of a stream whose turn is told to the caller and not to its waiter.
+    mutating func takeReady(at now: Instant, own number: UInt64, _ own: inout Dispatch?) -> Cluster.Handover {
+        var handover = Cluster.Handover()
+        guard self.table.waitingCount > 0 else { return handover }
+        while let dispatch = self.table.nextDispatch(at: now) {
+            let waiter = self.queue.waiters.removeValue(forKey: dispatch.id)
+            if dispatch.id == number {
+                own = dispatch
+            } else if let waiter {
+                handover.entries.append(Cluster.Handover.Entry(waiter: waiter, dispatch: dispatch))
+                self.count(dispatch, underWay: 1)
+            }
+        }
+        if let wake = self.table.wakeAt?.nanoseconds, wake < self.queue.armedNs, let loop = self.queue.loop {
+            self.queue.armedNs = wake
+            handover.timer = (loop, wake)
+        }
+        return handover
+    }
+
+    /// The loops of these streams have been told.
+    fileprivate mutating func arrived(_ handover: Cluster.Handover) {
+        for entry in handover.entries { self.count(entry.dispatch, underWay: -1) }
+    }
+
+    private mutating func count(_ dispatch: Dispatch, underWay amount: Int) {
+        guard let replica = dispatch.decision?.replica,
+            let position = self.entries.firstIndex(where: { $0.replica.id == replica })
+        else { return }
+        while self.queue.underWay.count < self.entries.count { self.queue.underWay.append(0) }
+        self.queue.underWay[position] += amount
+    }
+
+    /// Leases of a replica that no loop has heard of yet.
+    func underWay(_ position: Int) -> Int {
+        position < self.queue.underWay.count ? self.queue.underWay[position] : 0
+    }
+}
