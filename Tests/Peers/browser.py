@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 
 from processes import wait_until
 
@@ -99,6 +98,8 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=features)
         self.events.clear()
         self.call("Page.navigate", url=url)
+        loaded = lambda: any(event["method"] == "Page.loadEventFired" for event in list(self.events))
+        wait_until(loaded, f"{url} has loaded", 20)
 
     def ask(self, expression: str):
         """The value of an expression in the page."""
@@ -145,5 +146,4 @@ class Browser:
             self.process.kill()
             self.process.wait()
         os.close(self.output)
-        time.sleep(0)
         self.folder.cleanup()
