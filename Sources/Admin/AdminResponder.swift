@@ -45,13 +45,13 @@ struct AdminResponder: HTTPResponder {
             return Self.refused(refusal)
         }
         switch request.method {
-        case .head: return try self.response(for: page, request).createHeadResponse()
+        case .head: return self.response(for: page, request, context).createHeadResponse()
         case .put: return try await self.setLogLevel(request)
-        default: return try self.response(for: page, request)
+        default: return self.response(for: page, request, context)
         }
     }
 
-    private func response(for page: AdminPage, _ request: Request) throws -> Response {
+    private func response(for page: AdminPage, _ request: Request, _ context: Context) -> Response {
         switch page {
         case .status:
             let nonce = StatusPage.nonce()
@@ -81,7 +81,7 @@ struct AdminResponder: HTTPResponder {
         case .config: return Self.json(self.source.settings)
         case .logLevel: return Self.json(LogLevel(logLevel: self.source.logLevel))
         case .schema: return Self.response(.ok, "application/schema+json", ApiSchema.text)
-        case .stream: return self.stream()
+        case .stream: return self.stream(on: context.channel)
         }
     }
 

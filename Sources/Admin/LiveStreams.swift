@@ -62,8 +62,13 @@ struct LiveState: Encodable {
 }
 
 extension AdminResponder {
-    /// Server-sent events, one a second, until the reader goes or the server shuts down.
-    func stream() -> Response {
+    /// How long a reader may leave an event unread.
+    private static let mostUnread = TimeAmount.seconds(30)
+    /// How long it may still take for its last event when the server shuts down.
+    private static let lastWords = TimeAmount.seconds(1)
+
+    /// Server-sent events, one a second, until the reader goes, stops reading, or the server shuts down.
+    func stream(on channel: any Channel) -> Response {
         guard let seat = self.streams.seat() else { return Self.error(.serviceUnavailable, "too_many_streams") }
         let source = self.source
         var response = Self.response(.ok, "text/event-stream; charset=utf-8", "")
@@ -84,11 +89,15 @@ extension AdminResponder {
                     let state = LiveState(of: source, unixMs: Self.unixMs, newestPoints: newestPoints)
                     // What JSON cannot write is left out this time.
                     guard let text = Self.text(state) else { continue }
+                    let unread = channel.eventLoop.scheduleTask(in: Self.mostUnread) { channel.close(promise: nil) }
+                    defer { unread.cancel() }
                     try await writer.write(ByteBuffer(string: "event: state\ndata: \(text)\n\n"))
                     newestPoints = 2
                 }
             } onGracefulShutdown: {
                 tick.finish()
+                // A reader that has stopped reading must not keep the process from ending.
+                channel.eventLoop.scheduleTask(in: Self.lastWords) { channel.close(promise: nil) }
             }
             try await writer.finish(nil)
         }

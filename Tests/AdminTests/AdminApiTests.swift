@@ -2,6 +2,7 @@ import Admin
 import Foundation
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 /// The API of the recent past, and who may use the port.
@@ -90,6 +91,40 @@ import Testing
             #expect(text.contains("event: state\ndata: {\"clusters\":["))
             #expect(text.contains(#""readiness":"ready","ready":true"#))
             #expect(text.hasSuffix("0\r\n\r\n"))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a reader of the stream that has stopped reading does not keep the server from ending`() async throws {
+        try await AdminHouse.open { house in
+            // More than the buffers of both ends take.
+            house.source.state.withLock { $0.replicas = Array(repeating: .warm, count: 100_000) }
+            let channel = try await house.connect()
+            try await channel.executeThenClose { inbound, outbound in
+                try await outbound.write(
+                    ByteBuffer(string: "GET /api/stream HTTP/1.1\r\nHost: \(house.address)\r\n\r\n"))
+                var parts = inbound.makeAsyncIterator()
+                _ = try await parts.next()
+                await house.services.triggerGracefulShutdown()
+                // The connection is open on this side, and most of the event unread, until the server has ended.
+                await house.ended()
+            }
+        }
+    }
+
+    @Test func `asking for the head of the stream takes none of its 32 places`() async throws {
+        try await AdminHouse.open { house in
+            let channel = try await house.connect()
+            try await channel.executeThenClose { inbound, outbound in
+                let head = "HEAD /api/stream HTTP/1.1\r\nHost: \(house.address)\r\n\r\n"
+                for _ in 0..<40 { try await outbound.write(ByteBuffer(string: head)) }
+                var heads = ""
+                for try await part in inbound {
+                    heads += String(buffer: part)
+                    if heads.components(separatedBy: "HTTP/1.1 200 OK").count > 40 { break }
+                }
+                #expect(!heads.contains("503"))
+            }
         }
     }
 

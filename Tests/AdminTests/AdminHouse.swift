@@ -84,6 +84,7 @@ struct AdminHouse {
     let source: FakeSource
     let metrics: MetricRegistry
     let services: ServiceGroup
+    private let end: AsyncStream<Void>
 
     /// Runs `body` beside the server, then shuts the server down gracefully and waits for its end.
     static func open(
@@ -98,16 +99,21 @@ struct AdminHouse {
             found.yield($0)
         }
         let services = ServiceGroup(configuration: .init(services: [server], logger: log))
+        let (end, ended) = AsyncStream.makeStream(of: Void.self)
         try await withThrowingTaskGroup { group in
             group.addTask {
-                defer { found.finish() }
+                defer {
+                    found.finish()
+                    ended.finish()
+                }
                 try await services.run()
             }
             var iterator = addresses.makeAsyncIterator()
             if let address = await iterator.next() {
                 do {
                     try await body(
-                        AdminHouse(address: address, source: source, metrics: metrics, services: services))
+                        AdminHouse(
+                            address: address, source: source, metrics: metrics, services: services, end: end))
                 } catch {
                     await services.triggerGracefulShutdown()
                     throw error
@@ -116,6 +122,11 @@ struct AdminHouse {
             await services.triggerGracefulShutdown()
             try await group.waitForAll()
         }
+    }
+
+    /// Returns when the server has ended.
+    func ended() async {
+        for await _ in self.end {}
     }
 
     /// Asks for one page; the connection ends with the answer.

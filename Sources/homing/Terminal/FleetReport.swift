@@ -51,6 +51,7 @@ struct FleetReport {
             lines.append(
                 "\(style.painted(cluster.name, .strong))  \(models), \(cluster.policy), "
                     + "\(cluster.usableReplicas) of \(cluster.replicas) usable, \(cluster.inFlight) in flight, "
+                    + (cluster.queue.waiting > 0 ? "\(cluster.queue.waiting) waiting, " : "")
                     + "\(cluster.picks) picks")
             lines += self.table(of: cluster).lines(style)
         }
@@ -71,7 +72,7 @@ struct FleetReport {
             table.add([
                 .init(text: replica.id, paint: .strong),
                 .init(text: Self.mark(replica) + " " + replica.state, paint: Self.paint(replica)),
-                .init(text: Spoken.span(ms: replica.sinceMs)), .init(text: String(replica.inFlight)),
+                .init(text: Spoken.span(ms: replica.sinceMs)), .init(text: Self.load(of: replica)),
                 .init(text: String(replica.picks)), .init(text: String(recent.prompts)),
                 .init(
                     text: Spoken.share(
@@ -103,6 +104,12 @@ struct FleetReport {
         }
         if sum.firstResponses > 0 { sum.firstResponseMs = totalMs / Double(sum.firstResponses) }
         return sum
+    }
+
+    /// Streams, of as many as it takes where that is known.
+    private static func load(of replica: ReplicaSnapshot) -> String {
+        let slots = replica.maxInFlight ?? replica.estimates?.slots ?? 0
+        return slots > 0 ? "\(replica.inFlight) of \(slots)" : String(replica.inFlight)
     }
 
     private static func mark(_ replica: ReplicaSnapshot) -> String {
