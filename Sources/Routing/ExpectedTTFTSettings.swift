@@ -15,8 +15,8 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var slots = 0
     /// The price of work, as a multiple of the work, when nobody waits: it may delay who comes next. And how much more it
     /// is for each prompt that waits, per replica.
-    package var priceIdle = 1.0
-    package var pricePerWaiting = 4.0
+    package var priceIdle = 2.0
+    package var pricePerWaiting = 1.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
     package var sharingDiscount = 0.03
     /// Longest time that a prompt is held back while the replica that is best for it is busy, in milliseconds. Zero

@@ -4,14 +4,14 @@ import Routing
 import Testing
 
 /// The goals of routing on a few small scenarios with fixed seeds; `scripts/bench routing` looks at all of them. On
-/// virtual time: nothing here depends on the machine.
+/// virtual time: nothing here depends on the machine. One after the other, or they would take every core from tests that
+/// wait for peers.
+@Suite(.serialized)
 struct GoalTests {
     private static let families: [SyntheticFamily] = [.conversations, .agents, .documents, .unique]
 
-    private static func scenario(_ family: SyntheticFamily, _ load: Double, slots: Int = 0) -> Scenario {
-        var fleet = FleetSettings()
-        fleet.replica.slots = slots
-        return Scenario(.family(family, requests: 1_500, seed: 5), load: load, fleet: fleet)
+    private static func scenario(_ family: SyntheticFamily, _ load: Double, requests: Int = 500) -> Scenario {
+        Scenario(.family(family, requests: requests, seed: 5), load: load)
     }
 
     private static func run(_ policy: ReplayPolicy, _ scenario: Scenario) -> ReplayResult {
@@ -51,7 +51,7 @@ struct GoalTests {
     }
 
     @Test func `LocalAI's own router takes several times as long where prompts come back`() {
-        let scenario = Self.scenario(.conversations, 0.7)
+        let scenario = Self.scenario(.conversations, 0.7, requests: 1_500)
         let ours = Self.run(.shipped(.expectedTTFT), scenario)
         let theirs = Self.run(.baseline(.localAI), scenario)
         #expect(theirs.meanTTFT >= 2.8 * ours.meanTTFT && theirs.ttft(at: 0.99) >= 1.7 * ours.ttft(at: 0.99))
