@@ -10,8 +10,8 @@ extension ExpectedTTFT {
             self.records[Int(older)].overtaken = true
             older = self.records[Int(older)].older
         }
-        let standsInLine = self.standsInLine
-        let began = standsInLine ? max(record.sent, self.loads[record.slot].lastFirstResponse) : record.sent
+        let isSideBySide = self.line.isSideBySide
+        let began = isSideBySide ? record.sent : max(record.sent, self.loads[record.slot].lastFirstResponse)
         self.unlink(lease.record)
         self.records[Int(lease.record)].isStarted = true
         self.loads[record.slot].lastFirstResponse = max(now, self.loads[record.slot].lastFirstResponse)
@@ -20,8 +20,10 @@ extension ExpectedTTFT {
         self.learnLine(record, observed: observed)
         guard isHead, !record.overtaken, !record.overfull, record.promptBytes > 0 else { return }
         // Side by side with others, a prompt says how long it takes only when it had nobody before it.
-        guard standsInLine || record.lineSeconds == 0 else { return }
-        self.learn(record, seconds: Double(now.nanoseconds(since: began)) * 1e-9)
+        guard !isSideBySide || record.lineSeconds == 0 else { return }
+        let seconds = Double(now.nanoseconds(since: began)) * 1e-9
+        guard !self.isTooSoon(record, seconds: seconds) else { return }
+        self.learn(record, seconds: seconds)
         self.records[Int(lease.record)].learned = true
     }
 

@@ -5,17 +5,17 @@
 /// Whoever holds back sees no lines. So nothing is held before lines were seen, unless they are assumed, and now and then
 /// one prompt is not held to see what happens.
 struct LineBelief: Sendable {
-    /// Sums over the last few dozen such prompts, in seconds: what they should have waited in line, and what they did.
+    /// Sums over the last dozen such prompts, in seconds: what they should have waited in line, and what they did.
     private let isAssumed: Bool
     private var expected = 0.0
     private var waited = 0.0
     private var samples = 0
-    /// Observed ÷ predicted seconds of prompts that had nobody before them, averaged.
+    /// Observed ÷ predicted seconds of the last few prompts that had nobody before them, averaged.
     private var alone = 1.0
     private var aloneSamples = 0
     private var held = 0
 
-    private static let memory = 0.97
+    private static let memory = 0.9
     /// Samples without which nothing is believed.
     private static let enough = 4
     /// Estimates are rough: a share above this is a line.
@@ -30,14 +30,15 @@ struct LineBelief: Sendable {
     mutating func learnAlone(own: Double, observed: Double) {
         self.aloneSamples += 1
         let ratio = min(max(observed / max(own, 0.001), 0.1), 10)
-        self.alone += max(0.05, 1 / Double(self.aloneSamples)) * (ratio - self.alone)
+        // Quickly: what the model believed a moment ago is no measure of what it believes now.
+        self.alone += max(0.25, 1 / Double(self.aloneSamples)) * (ratio - self.alone)
     }
 
     /// A prompt of `own` predicted seconds was sent behind work that should have taken `expected` seconds.
     mutating func learn(own: Double, expected: Double, observed: Double) {
         let own = own * self.alone
         // The shorter the line, the more of what is measured is the prompt itself.
-        guard self.aloneSamples >= 2, expected >= max(0.03, 0.3 * own) else { return }
+        guard self.aloneSamples >= 3, expected >= max(0.03, 0.3 * own) else { return }
         self.expected = self.expected * Self.memory + expected
         self.waited = self.waited * Self.memory + min(max(observed - own, 0), expected)
         self.samples += 1
@@ -50,13 +51,20 @@ struct LineBelief: Sendable {
     }
 
     /// Whether the next one that would be held should not be, to see what happens: every sixty-fourth, and every eighth
-    /// as long as nothing is known.
+    /// as long as little is known.
     mutating func looks() -> Bool {
         self.held += 1
-        return self.held % (self.samples < Self.enough ? 8 : 64) == 0
+        return self.held % (self.samples < 4 * Self.enough ? 8 : 64) == 0
     }
 
+    /// Whether there are lines, so that it is worth holding back.
     var standsInLine: Bool { self.samples >= Self.enough ? self.share > 0.5 : self.isAssumed }
+
+    /// Whether enough was seen to tell.
+    var isKnown: Bool { self.samples >= Self.enough }
+
+    /// Whether it is known that there are none, so that a prompt which met others does not say how long it takes itself.
+    var isSideBySide: Bool { self.samples >= Self.enough && self.share <= 0.5 }
 }
 
 extension ExpectedTTFT {
@@ -79,9 +87,16 @@ extension ExpectedTTFT {
         self.model.seconds(record.work) * self.loads[record.slot].speed
     }
 
+    /// Whether a prompt that should have stood in line came so soon after the one before it that it did not. As long as
+    /// nothing is known, it says nothing about how long prompts take.
+    func isTooSoon(_ record: StreamRecord, seconds: Double) -> Bool {
+        !self.line.isKnown && record.lineSeconds > 0 && seconds < self.ownSeconds(record) / 4
+    }
+
     /// A prompt had its first response so long after it was sent.
     mutating func learnLine(_ record: StreamRecord, observed: Double) {
-        guard !record.overfull, record.promptBytes > 0 else { return }
+        // A model that is still a guess is no measure of anything.
+        guard !record.overfull, record.promptBytes > 0, self.model.samples >= 6 else { return }
         let own = self.ownSeconds(record)
         if record.lineSeconds == 0 {
             self.line.learnAlone(own: own, observed: observed)
