@@ -67,6 +67,11 @@ let package = Package(
         // Plugged in.
         .target(
             name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
+            // Files of the status page: part of the program, so that nothing lies beside it.
+            resources: [
+                .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/live.js"),
+                .embedInCode("Page/facts.js"), .embedInCode("Page/pictures.js"),
+            ],
             swiftSettings: strict),
         .target(name: "Replay", dependencies: ["Routing"], swiftSettings: strict),
         .target(
@@ -120,7 +125,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                "Replay", "Telemetry", argumentParser, logging,
+                "Replay", "Telemetry", "Admin", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

@@ -14,15 +14,6 @@ struct AdminResponder: HTTPResponder {
         }
     }
 
-    private enum Page: String, CaseIterable {
-        case status = "/"
-        case live = "/live"
-        case ready = "/ready"
-        case metrics = "/metrics"
-        case clusters = "/api/clusters"
-        case replicas = "/api/replicas"
-    }
-
     /// Most bytes of a request body, none of which is ever used.
     static let maxBodyBytes = 4_096
 
@@ -30,7 +21,10 @@ struct AdminResponder: HTTPResponder {
     let metrics: MetricRegistry
     let hosts: HostCheck
 
-    func respond(to request: Request, context: Context) -> Response {
+    let access: AdminAccess
+    let streams = LiveStreams()
+
+    func respond(to request: Request, context: Context) async throws -> Response {
         let length = request.headers[.contentLength].map { Int($0) ?? .max } ?? 0
         if length > Self.maxBodyBytes || request.headers[.transferEncoding] != nil {
             return Self.closing(Self.error(.contentTooLarge, "body_too_large"), context.channel)
@@ -38,18 +32,26 @@ struct AdminResponder: HTTPResponder {
         guard self.hosts.accepts(request.head.authority) else {
             return Self.error(.misdirectedRequest, "host_not_served_here")
         }
-        guard let page = Page(rawValue: request.uri.path) else { return Self.error(.notFound, "no_such_path") }
-        switch request.method {
-        case .get: return self.response(for: page)
-        case .head: return self.response(for: page).createHeadResponse()
-        default:
+        guard let page = AdminPage(rawValue: request.uri.path) else { return Self.error(.notFound, "no_such_path") }
+        guard page.methods.contains(request.method) else {
             var response = Self.error(.methodNotAllowed, "method_not_allowed")
-            response.headers[.allow] = "GET, HEAD"
+            response.headers[.allow] = page.methods.map(\.rawValue).joined(separator: ", ")
             return response
+        }
+        let changes = request.method == .put
+        if changes || !page.isPublic,
+            let refusal = self.access.refusal(of: request.headers[.authorization], changes: changes)
+        {
+            return Self.refused(refusal)
+        }
+        switch request.method {
+        case .head: return try self.response(for: page, request).createHeadResponse()
+        case .put: return try await self.setLogLevel(request)
+        default: return try self.response(for: page, request)
         }
     }
 
-    private func response(for page: Page) -> Response {
+    private func response(for page: AdminPage, _ request: Request) throws -> Response {
         switch page {
         case .status:
             let nonce = StatusPage.nonce()
@@ -66,26 +68,68 @@ struct AdminResponder: HTTPResponder {
             return Self.response(.ok, "text/plain; version=0.0.4; charset=utf-8", self.metrics.exposition())
         case .clusters: return Self.json(ClusterList(clusters: self.source.clusters()))
         case .replicas: return Self.json(ReplicaList(replicas: self.source.replicas()))
+        case .decisions:
+            guard let limit = Self.number("limit", of: request, in: 1...512, or: 50) else { return Self.badLimit }
+            return Self.json(DecisionList(decisions: self.source.decisions(limit)))
+        case .events:
+            guard let limit = Self.number("limit", of: request, in: 1...512, or: 50) else { return Self.badLimit }
+            guard let after = Self.number("after", of: request, in: 0...Int.max, or: 0) else {
+                return Self.error(.badRequest, "after_is_the_id_of_an_event")
+            }
+            return Self.json(EventList(events: self.source.events(limit, after: after)))
+        case .history: return Self.json(self.source.history())
+        case .config: return Self.json(self.source.settings)
+        case .logLevel: return Self.json(LogLevel(logLevel: self.source.logLevel))
+        case .schema: return Self.response(.ok, "application/schema+json", ApiSchema.text)
+        case .stream: return self.stream()
         }
+    }
+
+    private func setLogLevel(_ request: Request) async throws -> Response {
+        guard let body = try? await request.body.collect(upTo: Self.maxBodyBytes),
+            let wanted = try? JSONDecoder().decode(LogLevel.self, from: Data(body.readableBytesView))
+        else { return Self.error(.badRequest, "body_is_not_a_log_level") }
+        guard self.source.setLogLevel(wanted.logLevel) else { return Self.error(.badRequest, "no_such_log_level") }
+        return Self.json(LogLevel(logLevel: self.source.logLevel))
+    }
+
+    /// The number of this name in the query; nil when it is there and out of bounds.
+    private static func number(
+        _ name: Substring, of request: Request, in bounds: ClosedRange<Int>, or other: Int
+    ) -> Int? {
+        guard let text = request.uri.queryParameters[name] else { return other }
+        return Int(text).flatMap { bounds.contains($0) ? $0 : nil }
+    }
+
+    private static var badLimit: Response { Self.error(.badRequest, "limit_is_1_to_512") }
+
+    private static func refused(_ refusal: AdminAccess.Refusal) -> Response {
+        var response = Self.error(refusal == .noneConfigured ? .forbidden : .unauthorized, refusal.rawValue)
+        if refusal != .noneConfigured { response.headers[.wwwAuthenticate] = "Bearer" }
+        return response
     }
 
     private static let plain = "text/plain; charset=utf-8"
 
-    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+    /// One line of JSON with sorted keys; nil for a number that JSON cannot write (NaN, infinity).
+    static func text(_ value: some Encodable) -> String? {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(value) else {
-            // Only a number that JSON cannot write (NaN, infinity) gets here, and it came from our own source.
-            return Self.response(.internalServerError, "application/json", #"{"error":"not_encodable"}"# + "\n")
-        }
-        return Self.response(status, "application/json", String(decoding: data, as: UTF8.self) + "\n")
+        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    private static func error(_ status: HTTPResponse.Status, _ error: String) -> Response {
+    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+        guard let text = Self.text(value) else {
+            return Self.response(.internalServerError, "application/json", #"{"error":"not_encodable"}"# + "\n")
+        }
+        return Self.response(status, "application/json", text + "\n")
+    }
+
+    static func error(_ status: HTTPResponse.Status, _ error: String) -> Response {
         self.json(["error": error], status: status)
     }
 
-    private static func response(_ status: HTTPResponse.Status, _ contentType: String, _ body: String) -> Response {
+    static func response(_ status: HTTPResponse.Status, _ contentType: String, _ body: String) -> Response {
         var headers = HTTPFields()
         headers[.contentType] = contentType
         headers[.cacheControl] = "no-store"

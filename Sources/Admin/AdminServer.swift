@@ -22,18 +22,22 @@ package struct AdminServer: Service {
 
     private let settings: AdminSettings
     private let source: any AdminSource
+    private let access: AdminAccess
     private let metrics: MetricRegistry
     private let log: Logger
     private let onListening: @Sendable (AdminAddress) async -> Void
 
-    /// - Parameter onListening: called once, before the first request is answered, with the address that is really
-    ///   bound.
+    /// - Parameters:
+    ///   - access: who may use it.
+    ///   - onListening: called once, before the first request is answered, with the address that is really bound.
     package init(
-        _ settings: AdminSettings, source: any AdminSource, metrics: MetricRegistry, log: Logger,
+        _ settings: AdminSettings, source: any AdminSource, access: AdminAccess = .open, metrics: MetricRegistry,
+        log: Logger,
         onListening: @escaping @Sendable (AdminAddress) async -> Void = { _ in }
     ) {
         self.settings = settings
         self.source = source
+        self.access = access
         self.metrics = metrics
         self.log = log
         self.onListening = onListening
@@ -61,7 +65,8 @@ package struct AdminServer: Service {
         var quiet = self.log
         quiet.logLevel = max(.warning, quiet.logLevel)
         let application = Application(
-            responder: AdminResponder(source: self.source, metrics: self.metrics, hosts: HostCheck(settings)),
+            responder: AdminResponder(
+                source: self.source, metrics: self.metrics, hosts: HostCheck(settings), access: self.access),
             server: .http1(
                 configuration: .init(
                     idleTimeout: .milliseconds(Int64(settings.idleTimeoutMs)),

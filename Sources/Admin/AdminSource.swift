@@ -8,6 +8,18 @@ package protocol AdminSource: Sendable {
     func clusters() -> [ClusterSnapshot]
     /// Every replica of every cluster, in a stable order.
     func replicas() -> [ReplicaSnapshot]
+    /// The last picks, at most `limit`, newest first.
+    func decisions(_ limit: Int) -> [DecisionSnapshot]
+    /// What happened last, at most `limit`, newest first; of what came after the event `after` only.
+    func events(_ limit: Int, after: Int) -> [EventSnapshot]
+    /// The last minutes.
+    func history() -> TrafficHistory
+    /// The settings in use, by section and key, without secrets.
+    var settings: SettingsSnapshot { get }
+    /// Name of the least important level that is logged.
+    var logLevel: String { get }
+    /// Changes it. False when there is no such level.
+    func setLogLevel(_ name: String) -> Bool
 }
 
 /// Where the process is in its life.

@@ -15,6 +15,8 @@ package final class ProxyLoop {
     let sessionFactory: HTTP2SessionFactory
     let arena = MessageArena()
     let accessLog: AccessLogWriter
+    /// The last picks of this loop; may be read from every thread.
+    package let decisions = DecisionLog()
     /// By position of the cluster: the chain of the prompt being routed. Reused, since a pick is over before the next.
     var chains: [PrefixChain]
     private var connections: [ObjectIdentifier: DownstreamConnection] = [:]

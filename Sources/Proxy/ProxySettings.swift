@@ -36,6 +36,8 @@ package struct ProxySettings: Sendable, Equatable {
         case always
     }
     package var explain = Explain.onRequest
+    /// Whether a call without `x-request-id` gets one on its way to a replica.
+    package var makeRequestIDs = false
     /// Request metadata whose value says which model is meant, for requests that carry no ModelIdentity. Empty: none.
     package var modelMetadataKey = ""
 

@@ -13,7 +13,12 @@ extension ProxyStream {
         self.anchor = self.connection?.listenerCluster
         guard directory.looksAtHeaders else { return true }
         if let key = directory.modelMetadataKey,
-            let found = self.headers.withValue(named: key, { directory.cluster(for: $0, listenerCluster: self.anchor) })
+            let found = self.headers.withValue(
+                named: key,
+                {
+                    self.noteModel($0)
+                    return directory.cluster(for: $0, listenerCluster: self.anchor)
+                })
         {
             self.anchor = found
             return found != nil

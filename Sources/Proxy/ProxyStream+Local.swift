@@ -25,7 +25,8 @@ extension ProxyStream {
             return self.reply(LocalReply(.malformedRequest))
         }
         let named = options.model.withRawSpan {
-            self.runtime.directory.cluster(for: $0, listenerCluster: self.anchor)
+            self.noteModel($0)
+            return self.runtime.directory.cluster(for: $0, listenerCluster: self.anchor)
         }
         guard let position = named else { return self.reply(LocalReply(.unknownModel)) }
         self.cluster = position

@@ -95,7 +95,10 @@ extension ProxyStream {
         let isFirst = self.responseCount.messages == 0
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
-        if isFirst, self.responseCount.messages > 0 { self.firstMessageArrived(isWhole ? bytes : nil) }
+        if isFirst, self.responseCount.messages > 0 {
+            self.noteFirstMessage()
+            self.firstMessageArrived(isWhole ? bytes : nil)
+        }
         if self.capture != nil { self.capture?.append(bytes) }
         self.send(bytes)
     }

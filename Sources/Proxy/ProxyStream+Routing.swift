@@ -183,6 +183,7 @@ extension ProxyStream {
             self.cluster = self.anchor ?? self.runtime.directory.defaultCluster
             return
         }
+        self.noteModel(model)
         self.cluster = self.runtime.directory.cluster(for: model, listenerCluster: self.anchor)
     }
 
@@ -215,6 +216,7 @@ extension ProxyStream {
         self.stopHolding()
         self.replica = replica
         self.decision = decision
+        self.noteDecision()
         self.leg.forgetReceived()
         self.leg.lease = decision.lease
         self.leg.expectedNs = self.expectation(decision)

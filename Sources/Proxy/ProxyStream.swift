@@ -48,6 +48,13 @@ final class ProxyStream: HTTP2Stream {
     var replica: Replica?
     var decision: PickDecision?
     var tried: [ReplicaID] = []
+    /// The last pick's name in the loop's decisions, and its moment; zero before the first.
+    var pickSerial: UInt64 = 0
+    var pickedNs: UInt64 = 0
+    /// The model that the call names, when that is logged.
+    var model: String?
+    /// What the proxy made in place of a caller's `x-request-id`.
+    var madeRequestID: [UInt8]?
     var wantsExplanation = false
     /// Where it waits for a replica; nil when it does not.
     var waiting: Waiting?
@@ -262,7 +269,7 @@ final class ProxyStream: HTTP2Stream {
         self.stopHolding()
         self.metrics.activeStreams.subtract()
         self.metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
-        self.proxyLoop.accessLog.write(self.accessLogEntry())
+        self.proxyLoop.accessLog.write(always: self.status != .ok, self.accessLogEntry())
         self.makeReusable()
     }
 
@@ -273,6 +280,9 @@ final class ProxyStream: HTTP2Stream {
             listener: self.connection?.listener ?? "unknown", method: self.headers.string(.path) ?? "",
             total: .nanoseconds(Int64(now - self.startNs)))
         entry.cluster = self.cluster.map { self.runtime.directory.clusters[$0].name }
+        entry.model = self.model
+        entry.requestID = self.requestID
+        entry.traceParent = self.traceParent
         entry.replica = self.replica?.name
         if let decision = self.decision {
             entry.pickReason = decision.reason.name
@@ -314,6 +324,10 @@ final class ProxyStream: HTTP2Stream {
         self.searchesForJob = false
         self.replica = nil
         self.decision = nil
+        self.model = nil
+        self.madeRequestID = nil
+        self.pickSerial = 0
+        self.pickedNs = 0
         self.retryWhenEnded = nil
         self.queueWaitNs = 0
         self.isAwaitingModel = false

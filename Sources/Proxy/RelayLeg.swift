@@ -18,6 +18,7 @@ final class RelayLeg: UpstreamStream {
         if let scheme = way.scheme { list.append(":scheme", scheme) }
         list.append(self.stream.headers, except: way.dropped, isolated: true)
         if let token = way.token { list.append(unindexed: "authorization", token) }
+        self.stream.addRequestID(to: list)
         if let remaining = self.stream.remainingNs(at: Loop.now) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }

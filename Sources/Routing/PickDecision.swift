@@ -13,6 +13,8 @@ package struct PickDecision: Sendable {
     package let diverted: Bool
     /// Time to the first response that the policy expects there, in seconds; zero from a policy that expects nothing.
     package let expectedSeconds: Double
+    /// Who else could have been picked; nobody when the call itself says where it belongs.
+    package var candidates = CandidateLoads()
 
     package var replica: ReplicaID { self.lease.replica }
 }

@@ -250,7 +250,8 @@ package struct ReplicaTable: Sendable {
             lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
-            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0)
+            diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0,
+            candidates: CandidateLoads(self.candidates, chosen: choice.position))
     }
 
     mutating func countPick(slot: Int) {

@@ -20,6 +20,10 @@ package final class AccessLog: Sendable {
     }
 
     package let format: Format
+    /// Share of the streams that end well and get a line, 0 to 1.
+    package let sampleShare: Double
+    /// Whether there are lines at all.
+    package var isOn: Bool { self.format != .off }
 
     private struct Pending {
         var bytes: [UInt8] = []
@@ -37,14 +41,17 @@ package final class AccessLog: Sendable {
     private let droppedFailed: Counter
 
     /// - Parameters:
+    ///   - sampleShare: of the streams that end with OK; all others get their line.
     ///   - sink: where batches of whole lines go. Only ever called by one thread at a time.
     ///   - maxPendingBytes: most bytes of lines that wait for the sink; as many again may be in its hands.
     ///   - gather: how long a batch waits for more lines before it is written.
     package init(
-        format: Format, sink: any AccessLogSink, metrics: MetricRegistry, maxPendingBytes: Int = 1 << 20,
+        format: Format, sampleShare: Double = 1, sink: any AccessLogSink, metrics: MetricRegistry,
+        maxPendingBytes: Int = 1 << 20,
         gather: Duration = .milliseconds(20)
     ) {
         self.format = format
+        self.sampleShare = sampleShare
         self.sink = sink
         self.maxPendingBytes = maxPendingBytes
         self.gather = .nanoseconds(max(0, gather.wholeNanoseconds))

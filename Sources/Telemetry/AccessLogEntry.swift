@@ -2,7 +2,7 @@
 ///
 /// Made once per stream, at its end, and only when the log is on. Its strings should be ones that exist already (a
 /// connection's peer address, a cluster's name), so that making an entry copies references. It has no place for a
-/// prompt, a header value or a message, and none may be put into one of its fields.
+/// prompt or a message, and of headers only for the two that name the call; nothing else may be put into its fields.
 package struct AccessLogEntry: Sendable {
     /// When the stream's HEADERS arrived, in milliseconds since 1970-01-01 UTC.
     package var startUnixMs: Int
@@ -16,6 +16,10 @@ package struct AccessLogEntry: Sendable {
     package var cluster: String?
     /// The model that the stream asked for, nil when it named none.
     package var model: String?
+    /// What the caller calls this request, or what the proxy made in its place; nil for none.
+    package var requestID: String?
+    /// The `traceparent` that the caller sent (W3C Trace Context), as it came; nil when it sent none.
+    package var traceParent: String?
     /// The replica that was sent the stream last, nil when it never got that far.
     package var replica: String?
     /// Why that replica was picked.
@@ -67,6 +71,8 @@ package struct AccessLogEntry: Sendable {
         line.text("method", self.method)
         line.text("cluster", self.cluster)
         line.text("model", self.model)
+        line.text("request_id", self.requestID)
+        line.text("traceparent", self.traceParent)
         line.text("replica", self.replica)
         line.text("reason", self.pickReason)
         line.number("matched_blocks", self.matchedBlocks)

@@ -10,6 +10,10 @@ final class SilenceClock {
     private let loop: Loop
     private var connections: [UpstreamConnection] = []
     private var isTicking = false
+    /// Time in which this loop could have heard a replica. A loop that was late, since the machine is full, has not listened
+    /// meanwhile: what it took for silence would be its own.
+    private var awakeNs: UInt64 = 1
+    private var lastLookNs: UInt64 = 0
 
     init(on loop: Loop) { self.loop = loop }
 
@@ -22,6 +26,7 @@ final class SilenceClock {
     private func tick() {
         guard !self.isTicking, !self.connections.isEmpty else { return }
         self.isTicking = true
+        self.lastLookNs = Loop.now
         let bound = LoopBound(self, on: self.loop)
         self.loop.schedule(after: Self.tickNs) {
             bound.value.isTicking = false
@@ -31,11 +36,12 @@ final class SilenceClock {
     }
 
     private func look(at now: UInt64) {
+        self.awakeNs += min(now - min(now, self.lastLookNs), 2 * Self.tickNs)
         // What is done about one may open streams on another, which is then added.
         let connections = self.connections
         self.connections = []
         for connection in connections {
-            if connection.looksForSilence(at: now) { self.connections.append(connection) }
+            if connection.looksForSilence(at: now, awake: self.awakeNs) { self.connections.append(connection) }
         }
     }
 }

@@ -5,7 +5,8 @@ import Wire
 /// What becomes of streams that wait on a connection which has gone silent.
 extension UpstreamConnection {
     /// Called now and then while streams wait here. Returns whether to look again.
-    func looksForSilence(at now: UInt64) -> Bool {
+    /// - Parameter awakeNs: the loop's own time, which stands still while the loop is late.
+    func looksForSilence(at now: UInt64, awake awakeNs: UInt64) -> Bool {
         guard !self.isClosed else {
             self.isWatched = false
             return false
@@ -13,12 +14,12 @@ extension UpstreamConnection {
         // A connect that takes long has its own limit.
         guard self.link.isOpen else { return true }
         let settings = self.pool.stallSettings
-        switch self.silence.look(isWaiting: self.waitingStreams > 0, settings, at: now) {
+        switch self.silence.look(isWaiting: self.waitingStreams > 0, settings, at: awakeNs) {
         case .fine:
             if self.silence.isStalled {
                 self.moveWaitingStreams()
             } else if self.waitingStreams > 0 {
-                self.moveForgottenStreams(settings, at: now)
+                self.moveForgottenStreams(settings, at: now, awake: awakeNs)
             }
         case .ping:
             self.session.submitPing()
@@ -46,9 +47,9 @@ extension UpstreamConnection {
     }
 
     /// Streams that wait far longer than they should on a replica that answers PINGs, and nothing else.
-    private func moveForgottenStreams(_ settings: StallSettings, at now: UInt64) {
+    private func moveForgottenStreams(_ settings: StallSettings, at now: UInt64, awake awakeNs: UInt64) {
         let patience = UInt64(settings.patienceMs) * 1_000_000
-        guard settings.expectedFactor > 0, now - self.silence.quietSinceNs >= patience,
+        guard settings.expectedFactor > 0, awakeNs - self.silence.quietSinceNs >= patience,
             self.pool.lastAnswerNs() + patience <= now
         else { return }
         var isForgotten = false

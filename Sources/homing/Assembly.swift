@@ -16,10 +16,13 @@ enum Assembly {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
         OpenFileLimit.raise()
-        let log = self.log(settings.logLevel)
+        let events = EventLog(level: settings.logLevel)
+        let log = events.logger(label: "homing") { StreamLogHandler.standardError(label: $0) }
         let registry = MetricRegistry()
+        let logFile = try self.logFile(settings.accessLog)
         let accessLog = AccessLog(
-            format: settings.accessLog.telemetryFormat, sink: FileSink(descriptor: STDOUT_FILENO), metrics: registry)
+            format: settings.accessLog.telemetryFormat, sampleShare: settings.accessLog.sampleShare,
+            sink: logFile ?? FileSink(descriptor: STDOUT_FILENO) as any AccessLogSink, metrics: registry)
         let certificates = try self.certificates(settings)
         let group = LoopGroup(count: settings.threads)
 
@@ -46,16 +49,21 @@ enum Assembly {
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
-        let fleet = FleetView(clusters: clusters)
+        let sight = Sight(
+            clusters: clusters, logs: proxyLoops.map(\.unbound.decisions), events: events, settings: settings)
+        let fleet = FleetView(clusters: clusters, sight: sight)
         fleet.observe(in: registry, accounts: upstreamLoops.map(\.unbound.account))
 
         let adminAddress = Announcement<AdminAddress>()
-        var services: [any Service] = []
+        let adminTokens = BearerTokens(settings.admin.auth.tokens.compactMap(\.token))
+        var services: [any Service] = [sight.traffic]
         if let address = settings.admin.address {
             var admin = AdminSettings()
             admin.address = try Self.adminAddress(address)
             services.append(
-                AdminServer(admin, source: fleet, metrics: registry, log: log) { adminAddress.made($0) })
+                AdminServer(
+                    admin, source: fleet, access: AdminAccess(adminTokens), metrics: registry, log: log
+                ) { adminAddress.made($0) })
         }
         for (cluster, lifecycle) in zip(clusters, models) {
             services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
@@ -65,12 +73,14 @@ enum Assembly {
         let listenerTokens = settings.listeners.map { BearerTokens($0.auth.tokens.compactMap(\.token)) }
         let tokens = TokenReloader(
             zip(settings.listeners, listenerTokens).map { .init(name: "listener \($0.address)", tokens: $1) }
-                + clusters.map { .init(name: "cluster \($0.name)", tokens: $0.tokens) },
+                + clusters.map { .init(name: "cluster \($0.name)", tokens: $0.tokens) }
+                + [.init(name: "admin", tokens: adminTokens)],
             registry: registry, log: log)
         services.append(
             HangupService(log: log) {
                 reloader.reloadNow()
                 tokens.reloadNow()
+                self.reopen(logFile, log)
             })
         services.append(
             ProxyService(
@@ -112,6 +122,26 @@ enum Assembly {
             return try Certificates(settings)
         } catch {
             throw ExitReason.cannotServe("\(error)")
+        }
+    }
+
+    /// Nil means standard output, or no access log at all.
+    private static func logFile(_ settings: AccessLogSettings) throws -> LogFile? {
+        guard settings.enabled, let path = settings.path else { return nil }
+        do throws(LogFile.Unwritable) {
+            return try LogFile(path: path)
+        } catch {
+            throw ExitReason.cannotServe(error.description)
+        }
+    }
+
+    private static func reopen(_ file: LogFile?, _ log: Logger) {
+        guard let file else { return }
+        do throws(LogFile.Unwritable) {
+            try file.reopen()
+            log.info("access log opened again", metadata: ["path": "\(file.path)"])
+        } catch {
+            log.error("access log not opened again, the old file stays", metadata: ["path": "\(file.path)"])
         }
     }
 

@@ -9,9 +9,13 @@ import Wire
 /// The fleet as operators see it: snapshots for the admin port, and metrics that are read when they are asked for.
 final class FleetView: AdminSource {
     private let all: [Cluster]
+    let sight: Sight
     private let state = Mutex(Readiness.starting)
 
-    init(clusters: [Cluster]) { self.all = clusters }
+    init(clusters: [Cluster], sight: Sight) {
+        self.all = clusters
+        self.sight = sight
+    }
 
     var readiness: Readiness {
         get { self.state.withLock { $0 } }
@@ -53,6 +57,7 @@ final class FleetView: AdminSource {
     /// - Parameter accounts: one for each loop.
     func observe(in registry: MetricRegistry, accounts: [BufferAccount]) {
         let clusters = self.all
+        self.sight.observe(in: registry)
         QueueView.observe(clusters, in: registry)
         registry.observed(
             "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge

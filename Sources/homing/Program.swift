@@ -1,5 +1,6 @@
 import ArgumentParser
 import Dispatch
+import Foundation
 
 /// Where the process begins. The main thread only waits for the command, which runs on the concurrency pool.
 ///
@@ -10,9 +11,27 @@ enum Program {
     static func main() {
         let isOver = DispatchSemaphore(value: 0)
         Task.detached {
-            await Homing.main()
+            await self.run()
             isOver.signal()
         }
         isOver.wait()
+    }
+
+    /// Commands that look at a running homing say what is wrong with their flags by an exit code of their own, so that a
+    /// script can tell it from a fleet that is not ready.
+    private static func run() async {
+        do {
+            var command = try Homing.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            let isSight = ["status", "top", "logs"].contains(CommandLine.arguments.dropFirst().first)
+            guard isSight, Homing.exitCode(for: error) == .validationFailure else { Homing.exit(withError: error) }
+            ExitReason.printError(Homing.fullMessage(for: error))
+            Foundation.exit(SightExit.usage.rawValue)
+        }
     }
 }

@@ -102,7 +102,7 @@ struct ServeOptions: ParsableArguments {
         var problems = self.apply(to: &settings)
         // Where a flag replaced what the file says, the file's lines are about something else.
         if !self.listeners.isEmpty { lines = lines.filter { !$0.key.hasPrefix("listeners") } }
-        if self.admin != nil { lines = lines.filter { !$0.key.hasPrefix("admin") } }
+        if self.admin != nil { lines = lines.filter { !$0.key.hasPrefix("admin.address") } }
         if !self.replicas.isEmpty { lines = lines.filter { !$0.key.hasPrefix("clusters[0].replicas") } }
         problems += settings.contradictions(lines: lines)
         if problems.isEmpty, let lack = settings.lack {
@@ -133,7 +133,7 @@ struct ServeOptions: ParsableArguments {
                 settings.listeners[index].tls = tls
             }
         }
-        if let admin = self.admin { settings.admin = admin }
+        if let admin = self.admin { settings.admin.address = admin.address }
         if let threads = self.threads { settings.threads = threads }
         if let logLevel = self.logLevel { settings.logLevel = logLevel }
         if self.withoutAccessLog { settings.accessLog.enabled = false }

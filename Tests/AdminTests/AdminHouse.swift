@@ -13,6 +13,9 @@ final class FakeSource: AdminSource {
         var readiness = Readiness.serving
         var clusters = [ClusterSnapshot.chat(usable: 1)]
         var replicas = [ReplicaSnapshot.warm, .fresh]
+        var decisions = [DecisionSnapshot.warm]
+        var events = [EventSnapshot.back, .gone]
+        var logLevel = "info"
     }
 
     let state = Mutex(State())
@@ -20,6 +23,20 @@ final class FakeSource: AdminSource {
     var readiness: Readiness { self.state.withLock { $0.readiness } }
     func clusters() -> [ClusterSnapshot] { self.state.withLock { $0.clusters } }
     func replicas() -> [ReplicaSnapshot] { self.state.withLock { $0.replicas } }
+    func decisions(_ limit: Int) -> [DecisionSnapshot] { self.state.withLock { Array($0.decisions.prefix(limit)) } }
+    func history() -> TrafficHistory { .twoIntervals }
+    var settings: SettingsSnapshot { .small }
+    var logLevel: String { self.state.withLock { $0.logLevel } }
+
+    func events(_ limit: Int, after: Int) -> [EventSnapshot] {
+        self.state.withLock { Array($0.events.filter { $0.id > after }.prefix(limit)) }
+    }
+
+    func setLogLevel(_ name: String) -> Bool {
+        guard ["info", "debug"].contains(name) else { return false }
+        self.state.withLock { $0.logLevel = name }
+        return true
+    }
 }
 
 extension ClusterSnapshot {
@@ -70,13 +87,16 @@ struct AdminHouse {
 
     /// Runs `body` beside the server, then shuts the server down gracefully and waits for its end.
     static func open(
-        _ settings: AdminSettings = .onAnyPort, _ body: @escaping @Sendable (AdminHouse) async throws -> Void
+        _ settings: AdminSettings = .onAnyPort, access: AdminAccess = .open,
+        _ body: @escaping @Sendable (AdminHouse) async throws -> Void
     ) async throws {
         let source = FakeSource()
         let metrics = MetricRegistry()
         let (addresses, found) = AsyncStream.makeStream(of: AdminAddress.self)
         let log = Logger(label: "admin-tests") { _ in SwiftLogNoOpLogHandler() }
-        let server = AdminServer(settings, source: source, metrics: metrics, log: log) { found.yield($0) }
+        let server = AdminServer(settings, source: source, access: access, metrics: metrics, log: log) {
+            found.yield($0)
+        }
         let services = ServiceGroup(configuration: .init(services: [server], logger: log))
         try await withThrowingTaskGroup { group in
             group.addTask {

@@ -76,7 +76,7 @@ import Wire
     @Test func `a worker that works in silence and answers PINGs is left alone`() async throws {
         try await Fleet.run(
             .neverAnswers, .healthy,
-            plan: { ($0.cluster.routing.policy, $0.cluster.stall.stallAfterMs) = (.roundRobin, 100) }
+            plan: { ($0.cluster.routing.policy, $0.cluster.stall.stallAfterMs) = (.roundRobin, 600) }
         ) { fleet in
             let call = try await fleet.caller().start("/backend.Backend/Predict")
             await call.send(Fleet.predictBody("hello"))
@@ -84,7 +84,7 @@ import Wire
             try await until("the call is there") { fleet[0].calls().count == 1 }
             // Two more silences' worth of other work.
             let began = Loop.now
-            try await until("a stall would have been seen") { Loop.now > began + 400_000_000 }
+            try await until("a stall would have been seen") { Loop.now > began + 1_500_000_000 }
             #expect(await call.soFar().closure == nil && fleet.cluster.rows()[0].availability == .available)
             #expect(fleet.metric(Self.metric) == 0)
             await call.cancel()

@@ -10,7 +10,7 @@ import Testing
 struct GoalTests {
     private static let families: [SyntheticFamily] = [.conversations, .agents, .documents, .unique]
 
-    private static func scenario(_ family: SyntheticFamily, _ load: Double, requests: Int = 500) -> Scenario {
+    private static func scenario(_ family: SyntheticFamily, _ load: Double, requests: Int = 400) -> Scenario {
         Scenario(.family(family, requests: requests, seed: 5), load: load)
     }
 

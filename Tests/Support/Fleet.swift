@@ -31,6 +31,8 @@ package final class Fleet: Sendable {
             // A load that is lost fails its test instead of hanging it.
             self.cluster.model.loadTimeoutMs = 30_000
             self.cluster.probe.intervalMs = 20
+            // Workers share this process's cores with all other tests: a slow one does not hang.
+            self.cluster.stall.stallAfterMs = 20_000
         }
     }
 

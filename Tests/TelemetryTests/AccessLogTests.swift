@@ -35,6 +35,8 @@ private func fullEntry() -> AccessLogEntry {
         method: "/backend.Backend/PredictStream", total: .microseconds(1_234_567))
     entry.cluster = "chat"
     entry.model = "llama 3"
+    entry.requestID = "req-7"
+    entry.traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     entry.replica = "10.0.1.2:50052"
     entry.pickReason = "prefix_match"
     entry.matchedBlocks = 12
@@ -73,12 +75,14 @@ private func lines(_ format: AccessLog.Format, _ entries: [AccessLogEntry]) asyn
         #expect(
             written == [
                 "time=2026-11-02T08:00:00.123Z peer=10.0.0.7:5310 listener=127.0.0.1:50051 "
-                    + "method=/backend.Backend/PredictStream cluster=chat model=\"llama 3\" replica=10.0.1.2:50052 "
+                    + "method=/backend.Backend/PredictStream cluster=chat model=\"llama 3\" request_id=req-7 "
+                    + "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 replica=10.0.1.2:50052 "
                     + "reason=prefix_match matched_blocks=12 matched_share=0.750 grpc_status=14 "
                     + "grpc_status_name=UNAVAILABLE reset_code=8 request_bytes=3100 request_messages=1 "
                     + "response_bytes=9000 response_messages=120 first_response_ms=12.345 total_ms=1234.567 "
                     + "retries=2 queue_wait_ms=1.500 expected_ms=20.000 local_reply=no_replica",
-                "time=1970-01-01T00:00:00.000Z peer=\"-\" listener=\"\" method=\"/a=b\" cluster=- model=- replica=- "
+                "time=1970-01-01T00:00:00.000Z peer=\"-\" listener=\"\" method=\"/a=b\" cluster=- model=- request_id=- "
+                    + "traceparent=- replica=- "
                     + "reason=- matched_blocks=- matched_share=- grpc_status=- grpc_status_name=- reset_code=- "
                     + "request_bytes=0 request_messages=0 response_bytes=0 response_messages=0 first_response_ms=- "
                     + "total_ms=0.000 retries=0 queue_wait_ms=- expected_ms=- local_reply=-",
@@ -91,13 +95,14 @@ private func lines(_ format: AccessLog.Format, _ entries: [AccessLogEntry]) asyn
             written == [
                 #"{"time":"2026-11-02T08:00:00.123Z","peer":"10.0.0.7:5310","listener":"127.0.0.1:50051","#
                     + #""method":"/backend.Backend/PredictStream","cluster":"chat","model":"llama 3","#
+                    + #""request_id":"req-7","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","#
                     + #""replica":"10.0.1.2:50052","reason":"prefix_match","matched_blocks":12,"matched_share":0.750,"#
                     + #""grpc_status":14,"grpc_status_name":"UNAVAILABLE","reset_code":8,"request_bytes":3100,"#
                     + #""request_messages":1,"response_bytes":9000,"response_messages":120,"#
                     + #""first_response_ms":12.345,"total_ms":1234.567,"retries":2,"#
                     + #""queue_wait_ms":1.500,"expected_ms":20.000,"local_reply":"no_replica"}"#,
                 #"{"time":"1970-01-01T00:00:00.000Z","peer":"-","listener":"","method":"/a=b","cluster":null,"#
-                    + #""model":null,"replica":null,"reason":null,"matched_blocks":null,"matched_share":null,"#
+                    + #""model":null,"request_id":null,"traceparent":null,"replica":null,"reason":null,"matched_blocks":null,"matched_share":null,"#
                     + #""grpc_status":null,"grpc_status_name":null,"reset_code":null,"request_bytes":0,"#
                     + #""request_messages":0,"response_bytes":0,"response_messages":0,"first_response_ms":null,"#
                     + #""total_ms":0.000,"retries":0,"queue_wait_ms":null,"expected_ms":null,"local_reply":null}"#,

@@ -20,7 +20,9 @@ internal import CNghttp2
             switch self.token {
             case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
             case .contentType: unsafe self.value.count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host: false
+            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host, .requestID,
+                .traceParent:
+                false
             }
         }
     }

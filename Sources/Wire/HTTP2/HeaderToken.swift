@@ -17,6 +17,8 @@ package enum HeaderToken: UInt8, Sendable {
     case homingExplain
     case authorization
     case host
+    case requestID
+    case traceParent
 
     /// Compares once, by length first, so that most names cost one switch.
     static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
@@ -34,14 +36,16 @@ package enum HeaderToken: UInt8, Sendable {
             }
         case 10:
             unsafe equal(name, ":authority") ? .authority : unsafe equal(name, "user-agent") ? .userAgent : .other
-        case 11: unsafe equal(name, "grpc-status") ? .grpcStatus : .other
+        case 11:
+            unsafe equal(name, "grpc-status") ? .grpcStatus : unsafe equal(name, "traceparent") ? .traceParent : .other
         case 12:
             if unsafe equal(name, "content-type") {
                 .contentType
             } else if unsafe equal(name, "grpc-timeout") {
                 .grpcTimeout
             } else {
-                unsafe equal(name, "grpc-message") ? .grpcMessage : .other
+                unsafe equal(name, "grpc-message")
+                    ? .grpcMessage : unsafe equal(name, "x-request-id") ? .requestID : .other
             }
         case 13: unsafe equal(name, "authorization") ? .authorization : .other
         case 16: unsafe equal(name, "x-homing-explain") ? .homingExplain : .other

@@ -288,5 +288,9 @@ extension ProxySettings: ConfigSection {
             "explain", &self.explain, .oneOf,
             "Who is told which replica served a stream and why, in x-homing-replica and x-homing-reason metadata of "
                 + "the response. on_request: callers that send x-homing-explain: 1.")
+        section.value(
+            "make_request_ids", &self.makeRequestIDs, .bool,
+            "Whether a call without x-request-id metadata gets one on its way to a replica, which the access log then has "
+                + "too. One that the caller sends is passed on as it is.")
     }
 }

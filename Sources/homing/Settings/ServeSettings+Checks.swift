@@ -16,6 +16,7 @@ extension ServeSettings {
         checks.models(of: self)
         checks.stateFiles(of: self)
         checks.authorities(of: self)
+        checks.admin(of: self)
         for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.security(of: cluster, "clusters[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
@@ -166,7 +167,19 @@ extension ServeSettings {
             if let tls = listener.tls, tls.requireClientCertificate == true, tls.clientCAFile == nil {
                 self.report("\(path).tls.require_client_certificate", "needs client_ca_file, which says whose to take")
             }
-            for (index, accepted) in listener.auth.tokens.enumerated() {
+            self.tokens(listener.auth.tokens, path)
+        }
+
+        mutating func admin(of settings: ServeSettings) {
+            self.tokens(settings.admin.auth.tokens, "admin")
+            guard settings.admin.auth.tokens.isEmpty, !settings.admin.isLoopback else { return }
+            self.report(
+                "admin.address",
+                "is not a loopback address, so it needs admin.auth.tokens; who reaches it sees the whole fleet")
+        }
+
+        private mutating func tokens(_ tokens: [AcceptedToken], _ path: String) {
+            for (index, accepted) in tokens.enumerated() {
                 let place = "\(path).auth.tokens[\(index)]"
                 guard let token = accepted.token else {
                     self.report(place, "has no token; set token_env or token_file")

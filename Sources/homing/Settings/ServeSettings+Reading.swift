@@ -18,7 +18,7 @@ extension ServeSettings: ConfigSection {
         section.value(
             "threads", &self.threads, .int(in: 0...1_024), "Event loops that serve streams. 0 means one per core.")
         section.section("proxy", &self.proxy, "Limits and behaviour towards callers.")
-        section.section("access_log", &self.accessLog, "One line per stream, written to stdout.")
+        section.section("access_log", &self.accessLog, "One line per stream that has ended.")
         section.value(
             "log_level", &self.logLevel, .oneOf, "The least important log messages that are written, to stderr.")
         section.sections(
@@ -52,17 +52,17 @@ extension ListenerSettings: ConfigSection {
     }
 }
 
-extension AdminSection: ConfigSection {
-    mutating func read(from section: SectionReader) {
-        section.value(
-            "address", &self.address, .endpointOrOff, "Where the operator's port listens. Empty or off means nowhere.")
-    }
-}
-
 extension AccessLogSettings: ConfigSection {
     mutating func read(from section: SectionReader) {
         section.value("enabled", &self.enabled, .bool, "Whether there is an access log.")
         section.value("format", &self.format, .oneOf, "How a line looks: fields in a fixed order, or one JSON object.")
+        section.value(
+            "path", &self.path, .fileOrStdout,
+            "The file that lines are appended to, or stdout. SIGHUP opens it again, so that it may be moved away before."
+        )
+        section.value(
+            "sample_share", &self.sampleShare, .double(in: 0...1),
+            "Share of the streams that end with OK and get a line, chosen at random. All others always get theirs.")
     }
 }
 

@@ -65,12 +65,17 @@ struct AcceptedToken: Sendable, Equatable {
 struct AdminSection: Sendable, Equatable {
     /// Nil means that there is none.
     var address: Endpoint? = ServeSettings.defaultAdmin
+    var auth = AdminAuthSettings()
 }
 
-/// One line per stream, to stdout. Configuration section `access_log`.
+/// One line per stream. Configuration section `access_log`.
 struct AccessLogSettings: Sendable, Equatable {
     var enabled = true
     var format = Format.text
+    /// A file, or nil for standard output.
+    var path: String?
+    /// Share of the streams that end with OK and get a line.
+    var sampleShare = 1.0
 
     enum Format: String, Sendable, CaseIterable {
         case text

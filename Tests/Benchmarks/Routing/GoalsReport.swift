@@ -40,6 +40,7 @@ struct GoalsReport {
     private func reportTrace(_ trace: Trace) async -> [Goal] {
         print("\n== \(trace.name), 8 replicas, 2 M tokens of cache, 8,000 tokens/s, at its own speed, nothing held")
         var settings = RoutingSettings()
+        settings.expectedTTFT.maxWaitMs = 0
         let jobs = ReplayPolicy.all.map { Job(policy: $0, trace: trace, fleet: FleetSettings(), settings: settings) }
         settings.expectedTTFT.maxWaitMs = 30_000
         let held = Job(policy: .ours, trace: trace, fleet: FleetSettings(), settings: settings)

@@ -1,0 +1,66 @@
+internal import Synchronization
+
+/// The last picks of one loop, and what every replica was sent by it.
+///
+/// The loop writes, the admin port reads, under one short lock that nobody else takes: a pick copies plain values into
+/// memory that is there from the start. Safe to use from every thread.
+package final class DecisionLog: Sendable {
+    private struct State {
+        var records: ContiguousArray<PickRecord>
+        var count: UInt64 = 0
+        /// By slot of the replica; grows when a new one is seen.
+        var traffic = ContiguousArray<ReplicaTraffic>()
+    }
+
+    private let state: Mutex<State>
+    private let capacity: Int
+
+    /// - Parameter capacity: picks that are kept, at least 1.
+    package init(capacity: Int = 512) {
+        self.capacity = max(1, capacity)
+        self.state = Mutex(State(records: ContiguousArray(repeating: PickRecord(), count: self.capacity)))
+    }
+
+    /// Keeps a pick. Returns its serial, which names it when its answer comes.
+    package func picked(_ record: PickRecord) -> UInt64 {
+        self.state.withLock { state in
+            state.count += 1
+            let place = Int(state.count % UInt64(self.capacity))
+            state.records[place] = record
+            state.records[place].serial = state.count
+            while state.traffic.count <= record.slot { state.traffic.append(ReplicaTraffic()) }
+            state.traffic[record.slot].picks += 1
+            guard record.promptBytes > 0 else { return state.count }
+            state.traffic[record.slot].prompts += 1
+            state.traffic[record.slot].hits += record.matchedBytes > 0 ? 1 : 0
+            state.traffic[record.slot].promptBytes += record.promptBytes
+            state.traffic[record.slot].matchedBytes += record.matchedBytes
+            return state.count
+        }
+    }
+
+    /// The first whole message of the answer has come. A pick that is not kept any more counts all the same.
+    /// - Parameters:
+    ///   - slot: the picked replica's.
+    ///   - countsAsFirstToken: whether it was a streamed answer to a prompt.
+    package func answered(_ serial: UInt64, slot: Int, after nanoseconds: UInt64, countsAsFirstToken: Bool) {
+        self.state.withLock { state in
+            let place = Int(serial % UInt64(self.capacity))
+            if state.records[place].serial == serial { state.records[place].observedNs = max(1, nanoseconds) }
+            guard countsAsFirstToken, slot < state.traffic.count else { return }
+            state.traffic[slot].firstResponses += 1
+            state.traffic[slot].firstResponseNs += Int(clamping: nanoseconds)
+        }
+    }
+
+    /// The last `limit` picks, newest first.
+    package func recent(_ limit: Int) -> [PickRecord] {
+        self.state.withLock { state in
+            let count = min(UInt64(max(0, limit)), min(state.count, UInt64(self.capacity)))
+            return (0..<count).map { state.records[Int((state.count - $0) % UInt64(self.capacity))] }
+        }
+    }
+
+    /// Sums by slot of the replica.
+    package var traffic: [ReplicaTraffic] { self.state.withLock { Array($0.traffic) } }
+}

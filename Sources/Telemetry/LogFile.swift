@@ -1,0 +1,48 @@
+import Foundation
+import Synchronization
+
+/// A file that lines are appended to. When somebody has moved it away (logrotate), `reopen` begins a new one in its place;
+/// when it was cut, the next lines stand at its beginning. Safe to use from every thread.
+package final class LogFile: AccessLogSink {
+    /// The file cannot be written.
+    package struct Unwritable: Error, CustomStringConvertible {
+        package let path: String
+
+        package var description: String { "cannot write to the access log file \(self.path)" }
+    }
+
+    package let path: String
+    private let file: Mutex<FileHandle>
+
+    /// Opens the file, and makes it with permissions 0640 when there is none.
+    package init(path: String) throws(Unwritable) {
+        self.path = path
+        self.file = Mutex(try Self.open(path))
+    }
+
+    package func write(_ bytes: [UInt8]) throws {
+        try self.file.withLock { file in
+            // A pipe has no end to go to.
+            _ = try? file.seekToEnd()
+            try file.write(contentsOf: Data(bytes))
+        }
+    }
+
+    /// Goes on in whatever file has the path now. When it cannot be written, lines go on to the old one.
+    package func reopen() throws(Unwritable) {
+        let new = try Self.open(self.path)
+        self.file.withLock { file in
+            try? file.close()
+            file = new
+        }
+    }
+
+    private static func open(_ path: String) throws(Unwritable) -> FileHandle {
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(
+                atPath: path, contents: nil, attributes: [.posixPermissions: NSNumber(value: 0o640)])
+        }
+        guard let file = FileHandle(forWritingAtPath: path) else { throw Unwritable(path: path) }
+        return file
+    }
+}
