@@ -312,10 +312,11 @@ import Wire
                 $0.cluster.routing.policy = .expectedTTFT
                 $0.cluster.routing.expectedTTFT.maxWaitMs = 60
                 $0.cluster.routing.expectedTTFT.startsInLine = true
+                $0.cluster.routing.expectedTTFT.prefillTokensPerSecond = 100
             }
         ) { fleet in
             let caller = try await fleet.caller()
-            // A second of work for each, as is believed at first.
+            // A minute of work for each, as is believed at first.
             var calls: [OpenCall] = []
             for letter in ["a", "b", "c"] {
                 calls.append(await Self.open(caller, String(repeating: letter, count: 24_000)))
