@@ -61,6 +61,8 @@ import Wire
             #expect(try await calls[0].result().header("x-homing-wait-ms") == nil)
             #expect(fleet.metric("homing_queue_wait_seconds_count{cluster=\"main\"}") == 4)
             #expect(fleet.metric("homing_queue_dispatches_total{cause=\"replica_free\",cluster=\"main\"}") == 4)
+            // A line is written when both legs are over, which a caller may hear of before.
+            try await until("all lines are written") { fleet.accessLog.lines.count == 6 }
             #expect(fleet.accessLog.lines.count { !$0.contains("queue_wait_ms=-") } == 4)
         }
     }
