@@ -48,7 +48,9 @@ def test_2_conversations_on_one_system_prompt_are_spread_and_stay_home(configure
                     (
                         number,
                         client.start(
-                            PREDICT_STREAM, prompt(so_far[number], Tokens=4), [("x-homing-explain", "1")]
+                            PREDICT_STREAM,
+                            prompt(so_far[number], Tokens=4, PromptCacheAll=True),
+                            [("x-homing-explain", "1")],
                         ),
                     )
                     for number in range(first, first + 8)

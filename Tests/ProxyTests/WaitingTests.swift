@@ -61,6 +61,8 @@ import Wire
             #expect(try await calls[0].result().header("x-homing-wait-ms") == nil)
             #expect(fleet.metric("homing_queue_wait_seconds_count{cluster=\"main\"}") == 4)
             #expect(fleet.metric("homing_queue_dispatches_total{cause=\"replica_free\",cluster=\"main\"}") == 4)
+            // A line is written when both legs are over, which a caller may hear of before.
+            try await until("all lines are written") { fleet.accessLog.lines.count == 6 }
             #expect(fleet.accessLog.lines.count { !$0.contains("queue_wait_ms=-") } == 4)
         }
     }
@@ -312,10 +314,11 @@ import Wire
                 $0.cluster.routing.policy = .expectedTTFT
                 $0.cluster.routing.expectedTTFT.maxWaitMs = 60
                 $0.cluster.routing.expectedTTFT.startsInLine = true
+                $0.cluster.routing.expectedTTFT.prefillTokensPerSecond = 100
             }
         ) { fleet in
             let caller = try await fleet.caller()
-            // A second of work for each, as is believed at first.
+            // A minute of work for each, as is believed at first.
             var calls: [OpenCall] = []
             for letter in ["a", "b", "c"] {
                 calls.append(await Self.open(caller, String(repeating: letter, count: 24_000)))
