@@ -85,9 +85,8 @@ extension Cluster {
             self.metrics.noReplica.add()
             return .none
         case .picked(let decision)?:
-            self.metrics.picked(decision)
-            if excluding.isEmpty { self.retryBudget.earn() }
-            return .picked(self.replica(decision.replica), decision)
+            let (replica, decision) = self.countedPick(decision, isRetry: !excluding.isEmpty)
+            return .picked(replica, decision)
         case .refused(let refusal)?:
             self.metrics.queue.refused(refusal.cause)
             return .refused(refusal)

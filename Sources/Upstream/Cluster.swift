@@ -122,6 +122,11 @@ package final class Cluster: Sendable {
             self.metrics.noReplica.add()
             return nil
         }
+        return self.countedPick(decision, isRetry: isRetry)
+    }
+
+    /// The same for one that found somebody.
+    func countedPick(_ decision: PickDecision, isRetry: Bool) -> (Replica, PickDecision) {
         self.metrics.picked(decision)
         if !isRetry { self.retryBudget.earn() }
         return (self.replica(decision.replica), decision)

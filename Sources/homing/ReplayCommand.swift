@@ -154,16 +154,7 @@ struct ReplayCommand: ParsableCommand {
 
     private func loadTrace() throws -> Trace {
         if let family = self.family { return .synthetic(family, requests: self.requests, seed: self.seed) }
-        let path = self.file ?? ""
-        guard let data = FileManager.default.contents(atPath: path) else {
-            ExitReason.printError("homing: cannot read \(path)")
-            throw ExitReason.unreadableFile
-        }
-        do {
-            return try Trace(name: URL(fileURLWithPath: path).lastPathComponent, jsonLines: data)
-        } catch {
-            throw self.bad("\(path): \(error)")
-        }
+        return try Trace.read(self.file ?? "", self.bad)
     }
 
     private func bad(_ why: String) -> ExitCode {

@@ -53,16 +53,7 @@ struct PlayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let data = FileManager.default.contents(atPath: self.file) else {
-            ExitReason.printError("homing: cannot read \(self.file)")
-            throw ExitReason.unreadableFile
-        }
-        let trace: Trace
-        do {
-            trace = try Trace(name: URL(fileURLWithPath: self.file).lastPathComponent, jsonLines: data)
-        } catch {
-            throw ExitReason.failed("\(self.file): \(error)")
-        }
+        let trace = try Trace.read(self.file, ExitReason.failed)
         var rows: [ReplayRow] = []
         var means: [Double] = []
         for (policy, result) in try await self.play(trace) {
