@@ -18,7 +18,7 @@ package final class MetricRegistry: Sendable {
         self.families.withLock { families in
             var own = MetricFamily(
                 name: "homing_metric_series_dropped_total",
-                help: "Series that are not shown because their metric has too many", kind: .counter)
+                help: "Series that are not shown because their metric has too many.", kind: .counter)
             own.labelNames = []
             own.series[""] = MetricFamily.Series(labels: [:], handle: .counter(self.dropped), showsZero: true)
             families[own.name] = own
@@ -64,6 +64,7 @@ package final class MetricRegistry: Sendable {
         _ name: String, help: String, labels: [String: String] = [:],
         rows: (label: String, values: [String]), columns: (label: String, values: [String])
     ) -> CounterGrid {
+        self.declare(name, help: help, kind: .counter, labels: labels.keys + [rows.label, columns.label])
         var cells: [Counter] = []
         cells.reserveCapacity(rows.values.count * columns.values.count)
         for row in rows.values {
@@ -89,6 +90,25 @@ package final class MetricRegistry: Sendable {
             var family = Self.family(name, help, kind, in: families)
             family.observers.append(observe)
             families[name] = family
+        }
+    }
+
+    /// Tells of a metric whose series come later, when something happens to a replica that nobody knows yet: readers see
+    /// its name, help and kind from the start. `labels` are the names of those that its series will have.
+    package func declare(_ name: String, help: String, kind: MetricKind, labels: [String]) {
+        self.families.withLock { families in
+            var family = Self.family(name, help, kind, in: families)
+            family.isDeclared = true
+            family.checkLabels([String: String](uniqueKeysWithValues: labels.map { ($0, "") }))
+            families[name] = family
+        }
+    }
+
+    /// Every metric that there is, by name.
+    package func descriptions() -> [MetricDescription] {
+        let families = self.families.withLock { Array($0.values) }
+        return families.sorted { $0.name < $1.name }.map {
+            MetricDescription(name: $0.name, kind: $0.kind, help: $0.help, labels: $0.knownLabels)
         }
     }
 

@@ -11,8 +11,23 @@ import Wire
 
 /// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
 enum Assembly {
+    /// Every metric that a proxy can have, from one that is assembled and not started.
+    static func metrics() async throws -> [MetricDescription] {
+        var settings = ServeSettings()
+        var cluster = ClusterSettings()
+        cluster.name = "described"
+        cluster.replicas = [ReplicaSettings(address: ServeSettings.defaultListener)]
+        settings.clusters = [cluster]
+        let metrics = Announcement<[MetricDescription]>()
+        try await self.serve(settings, onlyDescribing: metrics)
+        return await metrics.value
+    }
+
     /// Serves until SIGTERM or SIGINT, then drains. Throws when an address cannot be bound.
-    static func serve(_ settings: ServeSettings) async throws {
+    /// - Parameter onlyDescribing: is told the metrics instead, and nothing is served.
+    static func serve(
+        _ settings: ServeSettings, onlyDescribing metrics: Announcement<[MetricDescription]>? = nil
+    ) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
         OpenFileLimit.raise()
@@ -97,6 +112,12 @@ enum Assembly {
                     self.say(
                         "homing serving grpc=\(grpc) admin=\(admin) clusters=\(clusters.count) replicas=\(replicas)")
                 }))
+        if let metrics {
+            metrics.made(registry.descriptions())
+            await accessLog.finish(within: .seconds(2))
+            await group.shutdown()
+            return
+        }
         // At debug level the service group prints every service with all that hangs on it: megabytes, and no help.
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .info)

@@ -6,6 +6,9 @@ import Transport
 /// Takes up new certificates while the process runs: each set of files is looked at on its own timer, and all at once
 /// when somebody asks. Files that are of no use change nothing.
 struct CertificateReloader: Service {
+    private static let name = "homing_tls_reloads_total"
+    private static let help = "Times that changed certificate files were read, by what came of it."
+
     private let all: [Certificates.Watched]
     private let log: Logger
     private let registry: MetricRegistry
@@ -20,13 +23,14 @@ struct CertificateReloader: Service {
         self.all = all
         self.log = log
         self.registry = registry
+        registry.declare(Self.name, help: Self.help, kind: .counter, labels: ["owner", "outcome"])
         for watched in all {
             for outcome in Outcome.allCases { _ = self.counter(watched, outcome) }
         }
-        registry.observed(
-            "homing_tls_certificate_expiry_seconds",
-            help: "When the certificate that is in use ends, in seconds since 1970.", kind: .gauge
-        ) { emit in
+        let expiry = "homing_tls_certificate_expiry_seconds"
+        let help = "When the certificate that is in use ends, in seconds since 1970."
+        registry.declare(expiry, help: help, kind: .gauge, labels: ["owner"])
+        registry.observed(expiry, help: help, kind: .gauge) { emit in
             for watched in all {
                 if let expiry = watched.context.expiry { emit(expiry, ["owner": watched.owner]) }
             }
@@ -72,7 +76,6 @@ struct CertificateReloader: Service {
 
     private func counter(_ watched: Certificates.Watched, _ outcome: Outcome) -> Counter {
         self.registry.counter(
-            "homing_tls_reloads_total", help: "Times that changed certificate files were read, by what came of it.",
-            labels: ["owner": watched.owner, "outcome": outcome.rawValue])
+            Self.name, help: Self.help, labels: ["owner": watched.owner, "outcome": outcome.rawValue])
     }
 }

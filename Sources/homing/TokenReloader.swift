@@ -18,6 +18,9 @@ struct TokenReloader: Sendable {
         case failed
     }
 
+    private static let name = "homing_token_reloads_total"
+    private static let help = "Times that changed token files were read, by what came of it."
+
     private let owners: [Owner]
     private let secrets: @Sendable () -> SecretSources
     private let registry: MetricRegistry
@@ -33,6 +36,7 @@ struct TokenReloader: Sendable {
         self.secrets = secrets
         self.registry = registry
         self.log = log
+        registry.declare(Self.name, help: Self.help, kind: .counter, labels: ["owner", "outcome"])
         for owner in self.owners {
             for outcome in Outcome.allCases { _ = self.counter(owner, outcome) }
         }
@@ -70,8 +74,7 @@ struct TokenReloader: Sendable {
 
     private func counter(_ owner: Owner, _ outcome: Outcome) -> Counter {
         self.registry.counter(
-            "homing_token_reloads_total", help: "Times that changed token files were read, by what came of it.",
-            labels: ["owner": owner.name, "outcome": outcome.rawValue])
+            Self.name, help: Self.help, labels: ["owner": owner.name, "outcome": outcome.rawValue])
     }
 }
 

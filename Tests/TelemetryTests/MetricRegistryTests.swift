@@ -82,7 +82,7 @@ import Testing
         a.add()
         #expect(
             registry.exposition() == """
-                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many
+                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many.
                 # TYPE homing_metric_series_dropped_total counter
                 homing_metric_series_dropped_total 0
                 # HELP homing_probes_total P?

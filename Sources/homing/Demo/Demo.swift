@@ -50,9 +50,14 @@ struct DemoPlay: Sendable {
     func run() async throws {
         let script = DemoConversations()
         Assembly.say(DemoTable.introduction(script))
-        let homing = try await DemoFleet.start(RoutingSettings().policy, on: self.loop)
+        let loop = self.loop
+        let homing = try await Progress.during("starting workers") { _ in
+            try await DemoFleet.start(RoutingSettings().policy, on: loop)
+        }
         do {
-            let inTurn = try await DemoFleet.start(.roundRobin, on: self.loop)
+            let inTurn = try await Progress.during("starting workers") { _ in
+                try await DemoFleet.start(.roundRobin, on: loop)
+            }
             do {
                 try await self.play(script, homing, inTurn)
             } catch {
