@@ -57,6 +57,11 @@ case " $* " in
         echo $$ >>"$DOCS_STATE/pids"
         exec "$DOCS_PROGRAM" "$@" >"$DOCS_STATE/$$.out" 2>"$DOCS_STATE/$$.err"
         ;;
+    " init "*.yaml*)
+        # The file that it writes has the ports of the pages.
+        "$DOCS_PROGRAM" "$@"
+        exec sed -i "$DOCS_PORTS" "$2"
+        ;;
 esac
 exec "$DOCS_PROGRAM" "$@"
 """
@@ -122,6 +127,10 @@ class Bench:
             "DOCS_LISTEN": self.placed("127.0.0.1:50051"),
             "HOMING_ADDRESS": self.placed("127.0.0.1:50051"),
             "HOMING_ADMIN": self.placed("127.0.0.1:9901"),
+            "DOCS_PORTS": ";".join(
+                f"s/{place}/{self.placed(place)}/"
+                for place in (f"127.0.0.1:{port}" for port in (50051, 50052, 50053, 9901))
+            ),
             "HOMING_TOKEN": "token-of-callers",
             "LOCALAI_GRPC_AUTH_TOKEN": "token-of-workers",
         }
@@ -183,13 +192,22 @@ class Bench:
         return [*ended, f"{line} &", "await_serving $!", *(["serving=$!"] if match[1] == "serve" else [])]
 
     def run(self, script: str, limit: float = 90) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            ["bash", "-c", script],
-            cwd=self.root / "work",
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=limit,
-        )
+        """What came of it, with both outputs in one; code 124 when it took longer than `limit` seconds."""
+        (self.root / "script").write_text(script)
+        said = self.root / "said"
+        with said.open("w") as output:
+            shell = subprocess.Popen(
+                ["bash", str(self.root / "script")],
+                cwd=self.root / "work",
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                code = shell.wait(limit)
+            except subprocess.TimeoutExpired:
+                shell.kill()
+                shell.wait()
+                code = 124
+        return subprocess.CompletedProcess(script, code, said.read_text(errors="replace"))
