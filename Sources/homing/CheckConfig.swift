@@ -1,7 +1,6 @@
 import Admin
 import ArgumentParser
 import Config
-import Foundation
 
 /// `homing check-config`: what a configuration file means, or everything that is wrong with it.
 struct CheckConfig: ParsableCommand {
@@ -96,15 +95,5 @@ struct CheckConfig: ParsableCommand {
         }
 
         func text() throws -> String { try JSONText.line(self) }
-    }
-}
-
-/// One value as one line of JSON with sorted keys, as every command writes it.
-enum JSONText {
-    static func line(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }
