@@ -5,11 +5,12 @@ import os
 import pathlib
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
 from fleet import Homing
-from processes import Process, program, wait_until
+from processes import Process, program
 from stubs import ROOT
 
 OPERATIONS = ROOT / "Sources" / "homing" / "homing.docc" / "Operations.md"
@@ -43,7 +44,8 @@ def test_init_writes_a_file_that_is_right_and_leaves_one_that_is_there_alone(tmp
 
 
 def test_the_file_of_init_serves_two_embedded_workers(tmp_path):
-    workers = [Process([program(), "worker", "--listen", "127.0.0.1:0", "--model", "m"], r"worker grpc=(\S+)$") for _ in "ab"]
+    command = [program(), "worker", "--listen", "127.0.0.1:0", "--model", "m"]
+    workers = [Process(command, r"worker grpc=(\S+)$") for _ in range(2)]
     file = tmp_path / "homing.yaml"
     text = run("init", "-").stdout.replace("127.0.0.1:50051", "127.0.0.1:0")
     homing = None
@@ -90,8 +92,6 @@ def test_variables_win_over_the_file_and_flags_over_both(tmp_path):
     )
     try:
         admin = serving.await_ready()[2]
-        import urllib.request
-
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         settings = json.load(opener.open(f"http://{admin}/api/config", timeout=10))["settings"]
     finally:
