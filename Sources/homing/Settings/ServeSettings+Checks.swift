@@ -26,11 +26,14 @@ extension ServeSettings {
     /// Why these settings, although right, are not enough to serve; nil when they are.
     var lack: String? {
         guard !self.clusters.isEmpty else { return "there is no cluster; name replicas in the file or with --replica" }
-        guard self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
+        guard self.mayGetReplicas || self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
             return "no cluster has a replica; name replicas in the file or with --replica"
         }
         return nil
     }
+
+    /// Whether a replica may join while the proxy serves: a cluster may begin without any then.
+    var mayGetReplicas: Bool { self.admin.address != nil && !self.admin.auth.tokens.isEmpty }
 
     private struct Checks {
         let lines: [String: Int]
