@@ -16,10 +16,24 @@ package final class AdminDoor: Sendable {
     /// How long the last answers may take once the door is closed for good.
     private static let lastWords = TimeAmount.seconds(1)
     private let state: Mutex<State>
+    private let startsPaused: Bool
 
-    /// - Parameter inherited: a socket that listens already; it is ours to close.
-    package init(inherited: CInt? = nil) {
+    /// - Parameters:
+    ///   - inherited: a socket that listens already; it is ours to close.
+    ///   - isPaused: nobody is let in until `resume`.
+    package init(inherited: CInt? = nil, isPaused: Bool = false) {
         self.state = Mutex(State(inherited: inherited))
+        self.startsPaused = isPaused
+    }
+
+    /// Lets nobody in until `resume`; who knocks waits.
+    package func pause() async { await self.accept(false) }
+    package func resume() async { await self.accept(true) }
+
+    private func accept(_ isOpen: Bool) async {
+        let listening = self.state.withLock { $0.listening }
+        // The only error is that it is closed.
+        try? await listening?.setOption(.autoRead, value: isOpen).get()
     }
 
     /// A second descriptor of the socket; the caller closes it. Nil while nothing listens.
@@ -64,6 +78,7 @@ package final class AdminDoor: Sendable {
             defer { state.inherited = nil }
             return state.inherited
         }
+        let bootstrap = bootstrap.serverChannelOption(.autoRead, value: !self.startsPaused)
         let channel: any Channel
         if let inherited {
             channel = try await bootstrap.withBoundSocket(inherited).get()

@@ -1,18 +1,25 @@
 internal import Dispatch
 internal import Glibc
 
-/// The line between a process and the one that takes its place: one byte each way, and its end when either is gone.
+/// The line between a process and the one that takes its place: a word of one byte now and then, and its end when either
+/// is gone.
 ///
 /// ```
 /// old   ──starts with the sockets──► new
-///       ◄──────────ready──────────        it is bound, probed and accepting
-///       ──────────go──────────────►       the sockets, and their files, are the new one's
+///       ◄──────────ready──────────        it could accept
+///       ──────────accept──────────►       the old one does not any more; who connects waits
+///       ◄────────accepting────────        it does
+///       ──────────yours───────────►       the sockets, their files and the service are the new one's
 /// ```
+/// At no time do both accept: what wakes both, and is there for one of them only, is no part of what NIO expects.
+///
 /// Safe to use from any thread: the descriptor is closed once, in deinit.
 package final class HandoverChannel: Sendable {
     package enum Word: UInt8, Sendable {
         case ready = 0x52
-        case go = 0x47
+        case accept = 0x41
+        case accepting = 0x61
+        case yours = 0x59
     }
 
     /// What came of waiting.

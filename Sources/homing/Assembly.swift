@@ -24,7 +24,7 @@ enum Assembly {
         for socket in plan.spare where start.predecessor != nil { socket.close() }
         if start.predecessor == nil, let problem = plan.problem { throw ExitReason.cannotServe(problem) }
         let report = ServiceReport(start.notifyPath)
-        let door = AdminDoor(inherited: plan.admin?.descriptor)
+        let door = AdminDoor(inherited: plan.admin?.descriptor, isPaused: start.predecessor != nil)
         let sockets = OpenSockets(door: door, admin: settings.admin.address)
         OpenFileLimit.raise()
         let events = EventLog(level: settings.logLevel)
@@ -104,7 +104,8 @@ enum Assembly {
                         clusters: clusters, inherited: plan.listeners[index])
                 },
                 group: group, loops: proxyLoops, runtime: runtime, log: log, sockets: sockets,
-                handedOverDrainMs: settings.upgrade.drainTimeoutMs, onReadiness: { fleet.readiness = $0 },
+                handedOverDrainMs: settings.upgrade.drainTimeoutMs, startsPaused: start.predecessor != nil,
+                onReadiness: { fleet.readiness = $0 },
                 beforeServing: { if start.predecessor != nil { await Succession.probed(clusters) } },
                 onServing: { endpoints in
                     let admin = settings.admin.address == nil ? "off" : await adminAddress.value.description

@@ -51,6 +51,8 @@ struct ProxyService: Service {
     let sockets: OpenSockets
     /// How long open streams may go on when another process has taken our place.
     let handedOverDrainMs: Int
+    /// Nobody is accepted until the process whose place we take does not accept any more.
+    let startsPaused: Bool
     let onReadiness: @Sendable (Readiness) -> Void
     /// Called before the first address is bound.
     let beforeServing: @Sendable () async -> Void
@@ -87,7 +89,7 @@ struct ProxyService: Service {
         do {
             let listener = try await Listener.bind(
                 listening.endpoint, on: self.group, tls: listening.tls, unixPermissions: listening.permissions,
-                inherited: listening.inherited
+                inherited: listening.inherited, isPaused: self.startsPaused
             ) { loop in
                 loops[loop.index].value.accept(listener: name.withLock { $0 }, access: listening.access)
             }

@@ -54,6 +54,17 @@ final class OpenSockets: Sendable {
         return copies
     }
 
+    /// Accepts nobody for a moment; who connects waits.
+    func pause() async {
+        for (_, listener) in self.state.withLock({ $0.listeners }) { await listener.pause() }
+        await self.door.pause()
+    }
+
+    func resume() async {
+        for (_, listener) in self.state.withLock({ $0.listeners }) { await listener.resume() }
+        await self.door.resume()
+    }
+
     /// Another process listens on them now: this one stops, and leaves the files where they are.
     func handOver() async {
         let listeners = self.state.withLock { state in

@@ -6,8 +6,8 @@ import Upstream
 enum Succession {
     /// How long to wait for the first probes: a replica that does not answer is no reason not to take over.
     private static let probeLimit = Duration.seconds(5)
-    /// How long the old process may take to let go; one that hangs keeps its connections and nothing else.
-    private static let goLimitMs = 10_000
+    /// How long the old process may take for each of its words; one that hangs keeps its connections and nothing else.
+    private static let wordLimitMs = 10_000
 
     /// Returns when every replica has been probed, so that the first call finds the fleet as the old process knew it.
     static func probed(_ clusters: [Cluster]) async {
@@ -23,13 +23,18 @@ enum Succession {
     static func takeOver(
         from predecessor: Predecessor, _ sockets: OpenSockets, _ plan: SocketPlan, _ log: Logger
     ) async {
-        predecessor.channel.say(.ready)
-        let answer = await predecessor.channel.answer(withinMs: self.goLimitMs)
+        let channel = predecessor.channel
+        channel.say(.ready)
+        // Whatever comes, or does not: from here on there is nobody else who would accept for long.
+        _ = await channel.answer(withinMs: self.wordLimitMs)
+        await sockets.resume()
+        channel.say(.accepting)
+        let answer = await channel.answer(withinMs: self.wordLimitMs)
         sockets.takeFiles(plan.ownedFiles)
         let old =
             switch answer {
-            case .word(.go): "drains"
-            case .gone, .failed, .word(.ready): "gone"
+            case .word: "drains"
+            case .gone, .failed: "gone"
             case .timedOut: "silent"
             }
         log.info("took over", metadata: ["old_process": "\(old)"])

@@ -9,9 +9,9 @@ import UnixSignals
 /// it does not come to that, nothing has changed.
 ///
 /// ```
-/// serving ──SIGUSR2──► starting ──ready──► handed over: the service group drains
-///    ▲                     │
-///    └──failed, too slow───┘
+/// serving ──SIGUSR2──► starting ──ready──► paused ──accepting──► handed over: the service group drains
+///    ▲                     │                 │
+///    └─── failed, gone, too slow ────────────┘
 /// ```
 struct UpgradeService: Service {
     let signals: UnixSignalsSequence
@@ -23,6 +23,9 @@ struct UpgradeService: Service {
     let path: String?
     let failures: Counter
     let log: Logger
+
+    /// How long callers wait at most for a new process that has said it is ready and does not accept.
+    private static let acceptLimitMs = 2_000
 
     init(
         _ settings: UpgradeSettings, signals: UnixSignalsSequence, start: StartConditions, sockets: OpenSockets,
@@ -65,14 +68,22 @@ struct UpgradeService: Service {
             return false
         }
         switch answer {
-        case .word(.ready):
+        case .word:
+            await self.sockets.pause()
+            channel.say(.accept)
+            guard await channel.answer(withinMs: Self.acceptLimitMs) == .word(.accepting) else {
+                DetachedProcess.signal(pid, SIGKILL)
+                await self.sockets.resume()
+                self.failed("the new process ended when it was to accept", pid)
+                return false
+            }
             self.report.handedOver(to: pid)
             await self.sockets.handOver()
-            channel.say(.go)
+            channel.say(.yours)
             self.log.info("upgrade done, the new process serves", metadata: ["pid": "\(pid)"])
             return true
         case .failed(let code): self.failed("the new process ended with exit code \(code); it has said why", pid)
-        case .gone, .word(.go): self.failed("the new process ended before it was ready", pid)
+        case .gone: self.failed("the new process ended before it was ready", pid)
         case .timedOut:
             DetachedProcess.signal(pid, SIGKILL)
             self.failed("the new process was not ready in time", pid)
