@@ -28,6 +28,8 @@ package struct ClusterSettings: Sendable, Equatable {
     package var lostAnswerStatus = LostAnswerStatus.aborted
     package var stores = StoresSettings()
     package var replicas: [ReplicaSettings] = []
+    /// More of them, found while the process runs.
+    package var discovery: [DiscoverySettings] = []
 
     package init() {}
 }
