@@ -6,20 +6,20 @@ package struct ServiceLookup: ReplicaLookup {
     private let service: String
     private let family: AddressFamily
     private let resolver: any NameResolver
-    private let isUsable: @Sendable (String) -> Bool
+    private let lost: @Sendable () -> Set<String>
 
     package var subject: String { "srv \(self.service)" }
 
-    /// - Parameter isUsable: whether a stream may be sent to the replica of this address, or nobody has tried it yet.
-    ///   Asked at every look.
+    /// - Parameter lost: addresses of replicas that no stream may be sent to now. Asked at every look; one that nobody has
+    ///   tried yet is not lost.
     package init(
         service: String, family: AddressFamily, resolver: any NameResolver,
-        isUsable: @escaping @Sendable (String) -> Bool
+        lost: @escaping @Sendable () -> Set<String>
     ) {
         self.service = service
         self.family = family
         self.resolver = resolver
-        self.isUsable = isUsable
+        self.lost = lost
     }
 
     package func look() async throws(DiscoveryFailure) -> LookupAnswer {
@@ -59,12 +59,15 @@ package struct ServiceLookup: ReplicaLookup {
         }
         let replicas = self.replicas(services, addresses)
         if let failure { return .part(replicas, missing: failure) }
-        return .replicas(replicas, ttlMs: ttl)
+        // Whether the reserve is needed has to be looked at sooner than the names.
+        let hasReserve = services.contains { $0.priority != services[0].priority }
+        return .replicas(replicas, ttlMs: hasReserve ? 0 : ttl)
     }
 
     private func replicas(_ services: [DNSService], _ addresses: [String: FoundAddresses]) -> [DiscoveredReplica] {
         let heaviest = services.map(\.weight).max() ?? 0
         let byPriority = Dictionary(grouping: services, by: \.priority)
+        let lost = byPriority.count > 1 ? self.lost() : []
         var replicas: [DiscoveredReplica] = []
         for priority in byPriority.keys.sorted() {
             let group = (byPriority[priority] ?? []).flatMap { service in
@@ -75,7 +78,7 @@ package struct ServiceLookup: ReplicaLookup {
                 }
             }
             replicas += group
-            if group.contains(where: { self.isUsable($0.address) }) { break }
+            if group.contains(where: { !lost.contains($0.address) }) { break }
         }
         return replicas
     }
