@@ -27,10 +27,9 @@ enum Assembly {
         let group = LoopGroup(count: settings.threads)
 
         let upstreamLoops = group.loops.map { LoopBound(UpstreamLoop(on: $0), on: $0) }
-        var firstSlot = 0
+        let slots = ReplicaSlots()
         let clusters = zip(settings.clusters, certificates.clusters).map { section, tls in
-            defer { firstSlot += section.replicas.count }
-            return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
+            Cluster(settings: section, slots: slots, registry: registry, log: log, tls: tls)
         }
         let models = clusters.map { cluster in
             let path = cluster.settings.model.stateFile

@@ -44,7 +44,7 @@ final class FleetView: AdminSource {
             cluster: cluster.name, id: row.replica.name, address: row.replica.endpoint.description,
             state: row.availability.name, usable: row.availability.standing != .out, why: row.why,
             sinceMs: Int((now - row.sinceNs) / 1_000_000), inFlight: row.inFlight, picks: row.picks,
-            weight: row.replica.weight, modelLoaded: row.model.isLoaded,
+            weight: row.weight, modelLoaded: row.model.isLoaded,
             lastProbe: row.probe.map {
                 ReplicaSnapshot.Probe(
                     outcome: $0.outcome.name, ageMs: Int((now - $0.atNs) / 1_000_000),
