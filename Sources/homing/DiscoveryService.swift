@@ -1,6 +1,7 @@
 import Config
 import Discovery
 import Logging
+import Routing
 import ServiceLifecycle
 import Synchronization
 import Telemetry
@@ -63,8 +64,8 @@ final class DiscoveryService: Service {
         let source = ReplicaSource(
             name: settings.label, lookup: Self.lookup(settings, for: cluster), refresh: settings.refresh,
             clock: DiscoveryClock(unixMs: { Loop.unixMs(of: Loop.now) }), log: log)
-        let task = Task { [weak self, log] in
-            await source.run { list in self?.publish(list, of: source, to: cluster, log) }
+        let task = Task { [log] in
+            await source.run { list in self.publish(list, of: source, to: cluster, log) }
         }
         return Running(cluster: cluster, settings: settings, source: source, task: task)
     }

@@ -21,7 +21,7 @@ enum DiscoveryView {
     }
 
     static func observe(_ service: DiscoveryService, in registry: MetricRegistry) {
-        func labels(_ running: DiscoveryService.Running) -> [String: String] {
+        @Sendable func labels(_ running: DiscoveryService.Running) -> [String: String] {
             ["cluster": running.cluster.name, "source": running.source.name]
         }
         registry.observed(

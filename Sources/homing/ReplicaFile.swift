@@ -1,5 +1,6 @@
 import Config
 import Discovery
+import Transport
 import Upstream
 
 /// A list of replicas in a file, in YAML or JSON: at its top, or under `replicas`. Each is an address, or has `address`,
@@ -11,6 +12,9 @@ struct ReplicaFile: ConfigSection {
     private struct Entry: ConfigSection {
         var replica = ReplicaSettings()
         var cluster: String?
+
+        /// No address that is written is like this one.
+        var isBlank: Bool { self.replica == ReplicaSettings() }
 
         mutating func read(from section: SectionReader) {
             self.replica.read(from: section)
@@ -58,9 +62,4 @@ struct ReplicaFile: ConfigSection {
             DiscoveredReplica(address: $0.replica.address.description, weight: $0.replica.weight)
         }
     }
-}
-
-extension ReplicaFile.Entry {
-    /// No address that is written is like this one.
-    fileprivate var isBlank: Bool { self.replica == ReplicaSettings() }
 }
