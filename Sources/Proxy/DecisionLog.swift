@@ -47,11 +47,15 @@ package final class DecisionLog: Sendable {
     /// - Parameters:
     ///   - slot: the picked replica's, which `owner` has.
     ///   - countsAsFirstToken: whether it was a streamed answer to a prompt.
-    package func answered(_ serial: UInt64, slot: Int, owner: UInt64, after nanoseconds: UInt64, countsAsFirstToken: Bool) {
+    package func answered(
+        _ serial: UInt64, slot: Int, owner: UInt64, after nanoseconds: UInt64, countsAsFirstToken: Bool
+    ) {
         self.state.withLock { state in
             let place = Int(serial % UInt64(self.capacity))
             if state.records[place].serial == serial { state.records[place].observedNs = max(1, nanoseconds) }
-            guard countsAsFirstToken, slot < state.traffic.count, state.traffic[slot].owner == owner else { return }
+            guard countsAsFirstToken, slot < state.traffic.count, state.traffic[slot].owner == owner else {
+                return
+            }
             state.traffic[slot].firstResponses += 1
             state.traffic[slot].firstResponseNs += Int(clamping: nanoseconds)
         }

@@ -22,7 +22,7 @@ extension Cluster {
     }
 
     /// A cluster has at most as many replicas; a list that names more loses its end.
-    package static let maxReplicas = 4_096
+    package static let maxReplicas = 1_024
 
     /// Makes `wanted` the replicas that `origin` names, by address. Those that it does not name any more leave unless
     /// somebody else names them. What an operator took out stays out until the list does not name it any more.
@@ -88,7 +88,8 @@ extension Cluster {
             guard entry.isDraining else { return false }
             entry.drainedNs = nil
             if let departure = entry.departure {
-                entry.claims = departure.dismissed.isEmpty
+                entry.claims =
+                    departure.dismissed.isEmpty
                     ? [Claim(origin: .api, weight: departure.weight)] : departure.dismissed
                 entry.departure = nil
             }
@@ -148,7 +149,8 @@ extension Cluster {
     }
 
     /// `origin` names the replica, whether it is here or not.
-    private func name(_ settings: ReplicaSettings, _ origin: ReplicaOrigin, in state: inout State, _ steps: inout Steps) {
+    private func name(_ settings: ReplicaSettings, _ origin: ReplicaOrigin, in state: inout State, _ steps: inout Steps)
+    {
         let name = settings.address.description
         if state.dismissed[settings.address]?.contains(origin) ?? false {
             steps.changes.dismissed.append(name)

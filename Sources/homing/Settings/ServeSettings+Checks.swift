@@ -29,10 +29,16 @@ extension ServeSettings {
     /// Why these settings, although right, are not enough to serve; nil when they are.
     var lack: String? {
         guard !self.clusters.isEmpty else { return "there is no cluster; name replicas in the file or with --replica" }
-        guard self.clusters.contains(where: { !$0.replicas.isEmpty || !$0.discovery.isEmpty }) else {
+        guard self.mayGetReplicas || self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
             return "no cluster has a replica; name replicas in the file or with --replica, or where to discover them"
         }
         return nil
+    }
+
+    /// Whether a replica may join while the proxy serves: a cluster may begin without any then.
+    var mayGetReplicas: Bool {
+        let mayBeAdded = self.admin.address != nil && !self.admin.auth.tokens.isEmpty
+        return mayBeAdded || self.clusters.contains { !$0.discovery.isEmpty }
     }
 
     private struct Checks {
