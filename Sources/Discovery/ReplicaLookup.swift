@@ -21,12 +21,17 @@ package enum LookupAnswer: Sendable, Hashable {
 package struct DiscoveryFailure: Error, Sendable, Hashable, CustomStringConvertible {
     package let description: String
 
-    /// Most characters of a message: servers and files that others write can be talkative.
+    /// Most characters of a message.
     private static let longest = 400
 
-    /// - Parameter text: lines become one, and what is too long is cut.
+    /// - Parameter text: lines become one, control characters become spaces, and what is too long is cut: servers and
+    ///   files that others write end up in logs and terminals.
     package init(_ text: String) {
-        let line = text.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }.joined(separator: "; ")
+        let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingSpaces() }
+        let line = String(
+            lines.joined(separator: "; ").unicodeScalars.map { scalar in
+                scalar.properties.generalCategory == .control ? " " : Character(scalar)
+            })
         self.description = line.count > Self.longest ? line.prefix(Self.longest) + "…" : line
     }
 }

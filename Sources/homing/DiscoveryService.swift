@@ -76,7 +76,7 @@ final class DiscoveryService: Service {
             guard let address = try? Endpoint(parsing: replica.address), address.port != 0 else {
                 log.error(
                     "discovered replica left out, it has no address to connect to",
-                    metadata: ["source": "\(source.name)", "address": "\(replica.address.prefix(100))"])
+                    metadata: ["source": "\(source.name)", "address": "\(quoted(replica.address))"])
                 continue
             }
             replicas.append(ReplicaSettings(address: address, weight: replica.weight))

@@ -19,7 +19,8 @@ struct ReplicaFile: ConfigSection {
         mutating func read(from section: SectionReader) {
             self.replica.read(from: section)
             section.optionalValue(
-                "cluster", &self.cluster, .clusterName, "The cluster that it is for. Without it: every one that reads this.")
+                "cluster", &self.cluster, .clusterName,
+                "The cluster that it is for. Without it: every one that reads this.")
         }
     }
 

@@ -156,6 +156,7 @@ import Testing
         #expect(
             DiscoveryFailure("FATAL:  no such role\n\n  hint: make one \n").description
                 == "FATAL:  no such role; hint: make one")
+        #expect(DiscoveryFailure("a\u{1B}[31m b\tc").description == "a [31m b c")
         #expect(DiscoveryFailure(String(repeating: "x", count: 10_000)).description.count == 401)
     }
 }

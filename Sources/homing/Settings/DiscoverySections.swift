@@ -14,7 +14,8 @@ extension DiscoverySettings: ConfigSection {
         section.optionalValue(
             "type", &self.kind, .oneOf,
             "dns: all addresses of a name, with one port for all. srv: the targets of a service's SRV records. file: a "
-                + "list in a file that is watched. localai: LocalAI's registry in PostgreSQL, which is only read. Required.")
+                + "list in a file that is watched. localai: LocalAI's registry in PostgreSQL, which is only read. Required."
+        )
         section.optionalValue(
             "name", &self.name, .clusterName,
             "Names the source in metrics, logs and /api/discovery. Unique in its cluster; without it that is its type.")
@@ -28,7 +29,8 @@ extension DiscoverySettings: ConfigSection {
             section.value(
                 "empty_after", &self.emptyAfter, .int(in: 0...1_000),
                 "Empty answers in a row that empty the source's list; before, its last replicas stay. 0: it is never "
-                    + "emptied. Not for file, whose empty list is meant. A name that is not there (NXDOMAIN) is a failure.")
+                    + "emptied. Not for file, whose empty list is meant. A name that is not there (NXDOMAIN) is a failure."
+            )
         }
     }
 
@@ -147,7 +149,8 @@ extension ClusterSettings {
             }
             if let first = taken[source.label] {
                 found.append(
-                    ("\(place).name", "\(quoted(source.label)) is what discovery[\(first)] is called; name one of them"))
+                    ("\(place).name", "\(quoted(source.label)) is what discovery[\(first)] is called; name one of them")
+                )
             } else {
                 taken[source.label] = index
             }
