@@ -59,9 +59,10 @@ enum Assembly {
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
+        let discovery = DiscoveryService(log: log)
         let sight = Sight(
             clusters: clusters, logs: proxyLoops.map(\.unbound.decisions), events: events, settings: settings)
-        let fleet = FleetView(clusters: clusters, sight: sight)
+        let fleet = FleetView(clusters: clusters, sight: sight, discovery: discovery)
         fleet.observe(in: registry, accounts: upstreamLoops.map(\.unbound.account))
 
         let adminAddress = Announcement<AdminAddress>()
@@ -78,6 +79,8 @@ enum Assembly {
         for (cluster, lifecycle) in zip(clusters, models) {
             services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
         }
+        discovery.apply(zip(clusters, settings.clusters).map { (cluster: $0, sources: $1.discovery) })
+        services.append(discovery)
         let reloader = CertificateReloader(certificates, registry: registry, log: log)
         services.append(reloader)
         let listenerTokens = settings.listeners.map { BearerTokens($0.auth.tokens.compactMap(\.token)) }

@@ -108,6 +108,10 @@ extension ClusterSettings: ConfigSection {
         section.sections(
             "replicas", &self.replicas, shorthand: "address",
             "The worker processes. An address alone is enough for a replica.")
+        section.sections(
+            "discovery", &self.discovery,
+            "Where further replicas are found, and looked for again and again: DNS, a file, LocalAI's registry. A source "
+                + "that fails leaves its last replicas in place.")
     }
 }
 
