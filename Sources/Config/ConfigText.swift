@@ -23,10 +23,12 @@ package enum ConfigText {
 
     /// Reads the text into `settings`, whose values are the defaults. Keys with problems keep their defaults, so the
     /// settings may be used only when there are no problems. An empty text is all defaults.
-    /// - Parameter overrides: values that count instead of the text's, by path, as `KeyVariables` finds them.
+    /// - Parameters:
+    ///   - overrides: values that count instead of the text's, by path, as `KeyVariables` finds them.
+    ///   - listKey: the key that a list at the top of the file belongs to; nil when there must not be one.
     package static func read<Settings: ConfigSection>(
         _ text: String, into settings: inout Settings, secrets: SecretSources,
-        overrides: [String: KeyVariables.Override] = [:]
+        overrides: [String: KeyVariables.Override] = [:], listKey: String? = nil
     ) -> Findings {
         let document: YamlDocument
         do {
@@ -36,12 +38,15 @@ package enum ConfigText {
         }
         let reading = Reading(secrets: secrets, overrides: overrides)
         let values: SectionValues
-        switch document.root {
-        case .none: values = SectionValues()
-        case .some(let root) where root.isNull: values = SectionValues()
-        case .some(.mapping(let mapping)): values = SectionValues(mapping, path: "", reading: reading)
-        case .some(let root):
-            let text = "expected sections with keys at the top of the file, found \(root.found)"
+        switch (document.root, listKey) {
+        case (.none, _): values = SectionValues()
+        case (.some(let root), _) where root.isNull: values = SectionValues()
+        case (.some(.mapping(let mapping)), _): values = SectionValues(mapping, path: "", reading: reading)
+        case (.some(let root), .some(let key)) where root.sequence != nil:
+            values = SectionValues(key: key, value: root, line: root.line)
+        case (.some(let root), _):
+            let wanted = listKey == nil ? "sections with keys" : "a list"
+            let text = "expected \(wanted) at the top of the file, found \(root.found)"
             return Findings(problems: [Problem(path: "", line: root.line, text: text)], lines: [:])
         }
         let section = SectionReader(path: "", line: nil, values: values, reading: reading)
@@ -56,7 +61,7 @@ package enum ConfigText {
     /// The same from bytes, which must be UTF-8.
     package static func read<Settings: ConfigSection>(
         bytes: [UInt8], into settings: inout Settings, secrets: SecretSources,
-        overrides: [String: KeyVariables.Override] = [:]
+        overrides: [String: KeyVariables.Override] = [:], listKey: String? = nil
     ) -> Findings {
         guard bytes.count <= YamlDocument.largestFile else {
             let text = "the file is larger than \(YamlDocument.largestFile) bytes"
@@ -65,7 +70,7 @@ package enum ConfigText {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return Findings(problems: [Problem(path: "", line: nil, text: "the file is not UTF-8 text")], lines: [:])
         }
-        return self.read(text, into: &settings, secrets: secrets, overrides: overrides)
+        return self.read(text, into: &settings, secrets: secrets, overrides: overrides, listKey: listKey)
     }
 
     /// A file that says what these settings are, every key of it; reading it gives the same settings. Secrets are shown

@@ -30,6 +30,7 @@ struct Homing: AsyncParsableCommand {
 
             Completions: homing --generate-completion-script bash (or zsh, or fish).
             """,
+        version: "homing \(Version.number)",
         groupedSubcommands: [
             CommandGroup(name: "Serving", subcommands: [Serve.self, InitCommand.self, CheckConfig.self]),
             CommandGroup(

@@ -38,7 +38,8 @@ struct SettingsEnvironment {
         var problems: [Problem] = []
         var notes: [String] = []
         for name in self.others {
-            let isKnown = Self.flags.contains(name) || secretVariables.contains(name)
+            let isKnown =
+                Self.flags.contains(name) || secretVariables.contains(name) || Predecessor.names.contains(name)
             guard !isKnown, !Self.isOfKubernetes(name, self.variables[name] ?? "") else { continue }
             if let mistake = Self.keys.mistake(in: name, besides: Self.flags) {
                 problems.append(Problem(path: "", line: nil, text: mistake, variable: name))
