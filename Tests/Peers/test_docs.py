@@ -65,7 +65,7 @@ def test_few_blocks_cannot_run_here_and_each_says_why():
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_every_block_is_fenced_in_pairs_and_has_a_known_language(page):
     assert page.text.count("\n```") % 2 == 0
-    assert {block.language for block in page.blocks} <= {"sh", "yaml", "json", "text", "swift", "promql", "ini"}
+    assert {block.language for block in page.blocks} <= {"sh", "yaml", "json", "text", "swift", "promql", "ini", "sql"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -74,9 +74,12 @@ def test_every_piece_of_configuration_is_right(page, keys):
     with Bench() as bench:
         for number, block in enumerate(block for block in page.blocks if block.language == "yaml"):
             text = bench.placed(block.text)
-            for path in re.findall(r"token_file: *([^\s}\]]+)", text):
-                if path.startswith("/"):
-                    (bench.root / path).parent.mkdir(parents=True, exist_ok=True)
+            if text.startswith("- type: "):
+                # Sources of replicas, as the page Discovery shows them one by one.
+                inner = "".join(f"  {line}\n" for line in text.splitlines())
+                text = f"clusters:\n- name: chat\n  discovery:\n{inner}"
+            for path in re.findall(r"(?:token|password)_file: *([^\s}\]]+)", text):
+                (bench.root / "work" / path).parent.mkdir(parents=True, exist_ok=True)
                 (bench.root / "work" / path).write_text("a-token\n")
             path = bench.root / "work" / f"{number}.yaml"
             path.write_text(text)
@@ -121,7 +124,7 @@ def test_every_metric_and_variable_that_is_named_exists(page, metrics, keys):
         assert re.sub(r"_(bucket|sum|count)$", "", name) in metrics, name
     known = {variable for key in keys for variable in key["variables"]}
     serve = homing("help", "serve").stdout + homing("help", "status").stdout + homing("help", "predict").stdout
-    others = {"HOMING_BIN", "HOMING_TEST_SEED", "HOMING_TOKEN"} | set(re.findall(r"HOMING_[A-Z_]+", serve))
+    others = {"HOMING_BIN", "HOMING_TEST_SEED", "HOMING_TOKEN", "HOMING_"} | set(re.findall(r"HOMING_[A-Z_]+", serve))
     # The number of an element may be another one than the first.
     for name in re.findall(r"\b(HOMING_[A-Z0-9_]*[A-Z])\b", page.text):
         assert re.sub(r"(?<=_)\d+(?=_)", "0", name) in known | others, name
