@@ -39,7 +39,9 @@ struct Serve: AsyncParsableCommand {
             throw ExitReason.cannotServe(error.description)
         }
         do {
-            let settings = try ExitReason.reported { try self.options.settings { ExitReason.printError("note: \($0)") } }
+            let settings = try ExitReason.reported {
+                try self.options.settings { ExitReason.printError("note: \($0)") }
+            }
             try await Assembly.serve(settings, start)
         } catch let code as ExitCode {
             // The process whose place we were to take goes on, and its log says so.
