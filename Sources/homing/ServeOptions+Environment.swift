@@ -26,7 +26,7 @@ extension ServeOptions {
             } ?? []
         }
 
-        if self.configuration == nil { self.configuration = environment["HOMING_CONFIG"] }
+        self.configuration = self.file(environment: environment)
         if self.listeners.isEmpty { self.listeners = list("HOMING_LISTEN", Flags.endpoint) }
         if self.admin == nil { self.admin = value("HOMING_ADMIN", Self.adminSection) }
         if self.replicas.isEmpty { self.replicas = list("HOMING_REPLICA", Flags.endpoint) }
@@ -42,6 +42,21 @@ extension ServeOptions {
             }
         }
         return problems
+    }
+
+    /// The configuration file: what the flag says, else its variable; nil when neither names one.
+    func file(environment: SettingsEnvironment = .process) -> String? {
+        self.configuration ?? environment["HOMING_CONFIG"]
+    }
+
+    /// The variables that flags come from, by flag, of those that may be repeated.
+    func variables(in environment: SettingsEnvironment) -> [String: String] {
+        let flags = [
+            ("--listen", "HOMING_LISTEN", self.listeners.isEmpty),
+            ("--replica", "HOMING_REPLICA", self.replicas.isEmpty), ("--model", "HOMING_MODEL", self.models.isEmpty),
+        ]
+        let taken = flags.filter { $0.2 && environment[$0.1] != nil }
+        return [String: String](uniqueKeysWithValues: taken.map { ($0.0, $0.1) })
     }
 
     /// What --admin means.

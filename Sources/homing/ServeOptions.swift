@@ -102,11 +102,16 @@ struct ServeOptions: ParsableArguments {
     ) throws -> ServeSettings {
         var options = self
         let wrong = options.fill(from: environment)
-        return try options.filled(environment, wrong, mustServe, note)
+        let variables = self.variables(in: environment)
+        return try options.filled(environment, wrong, mustServe, note) { problem in
+            guard let variable = variables[problem.path] else { return problem }
+            return Problem(path: problem.path, line: nil, text: problem.text, variable: variable)
+        }
     }
 
     private func filled(
-        _ environment: SettingsEnvironment, _ wrong: [Problem], _ mustServe: Bool, _ note: (String) -> Void
+        _ environment: SettingsEnvironment, _ wrong: [Problem], _ mustServe: Bool, _ note: (String) -> Void,
+        named: (Problem) -> Problem
     ) throws -> ServeSettings {
         var settings = ServeSettings()
         if self.configuration == nil, !self.replicas.isEmpty { settings.clusters = [.ofFlags] }
@@ -115,7 +120,7 @@ struct ServeOptions: ParsableArguments {
         loaded.notes.forEach(note)
         settings = loaded.settings
         var lines = loaded.findings.lines
-        var problems = self.apply(to: &settings)
+        var problems = self.apply(to: &settings).map(named)
         // Where a flag replaced what the file says, the file's lines are about something else.
         if !self.listeners.isEmpty { lines = lines.filter { !$0.key.hasPrefix("listeners") } }
         if self.admin != nil { lines = lines.filter { !$0.key.hasPrefix("admin.address") } }

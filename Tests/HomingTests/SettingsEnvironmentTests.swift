@@ -82,6 +82,24 @@ struct SettingsEnvironmentTests {
             ])
     }
 
+    @Test func `what a flag cannot mean is said of its variable, if it came from that`() throws {
+        do {
+            let text = "clusters: [{ name: a, models: [a] }, { name: b }]"
+            _ = try self.settings(["HOMING_REPLICA": "h:9"], text: text)
+            Issue.record("two clusters, and a replica for either")
+        } catch {
+            let expected = "HOMING_REPLICA: the file has 2 clusters, so this belongs into the file"
+            #expect("\(error)" == expected)
+        }
+    }
+
+    @Test func `the file is the flag's, else the variable's`() throws {
+        let environment = SettingsEnvironment(["HOMING_CONFIG": "/variable"])
+        #expect(try ServeOptions.parse([]).file(environment: environment) == "/variable")
+        #expect(try ServeOptions.parse(["-c", "/flag"]).file(environment: environment) == "/flag")
+        #expect(try ServeOptions.parse([]).file(environment: SettingsEnvironment([:])) == nil)
+    }
+
     @Test func `what contradicts another setting is said of the variable that it came from`() {
         #expect(
             self.problems(["HOMING_DEFAULT_CLUSTER": "b"]) == [
