@@ -132,6 +132,8 @@ class Bench:
                 for place in (f"127.0.0.1:{port}" for port in (50051, 50052, 50053, 9901))
             ),
             "HOMING_TOKEN": "token-of-callers",
+            "TOKEN": "token-of-the-admin-port",
+            "HOMING_ADMIN_TOKEN": "token-of-the-admin-port",
             "LOCALAI_GRPC_AUTH_TOKEN": "token-of-workers",
         }
         return self
@@ -168,7 +170,13 @@ class Bench:
             # The page is about a running homing and does not start one.
             for port in (50052, 50053):
                 lines += self.lines(f"homing worker --listen 127.0.0.1:{port} --model nest-7b &")
-            lines += self.lines("homing serve --replica 127.0.0.1:50052 --replica 127.0.0.1:50053 &")
+            serve = "homing serve --replica 127.0.0.1:50052 --replica 127.0.0.1:50053"
+            if "$TOKEN" in text:
+                # With an admin port that has a token, which changes need.
+                tokens = "{ auth: { tokens: [{ token_env: TOKEN }] } }"
+                (self.root / "fleet.yaml").write_text(self.placed(f"listeners: [127.0.0.1:50051]\nadmin: {tokens}\n"))
+                serve += " -c ../fleet.yaml"
+            lines += self.lines(f"{serve} &")
         here = None
         for line in text.replace("\\\n", " ").splitlines():
             if here or (match := re.search(r"<<-?'?(\w+)'?", line)):
