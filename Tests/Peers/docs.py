@@ -7,6 +7,7 @@ REASON` does not. `yaml` is Homing's configuration unless another word stands be
 
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -101,6 +102,18 @@ def pages() -> list[Page]:
     return [Page(path) for path in [ROOT / "README.md", *sorted(ROOT.glob("Sources/*/*.docc/*.md"))]]
 
 
+def free_port() -> int:
+    """A port that nobody has, out of the range that the kernel hands out by itself: it is bound a while later."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 class Bench:
     """An empty folder with free ports in which a page's commands run. Use it with `with`: it ends what it started."""
 
@@ -154,9 +167,7 @@ class Bench:
 
         def address(match: re.Match) -> str:
             if match[2] not in self.ports:
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", 0))
-                    self.ports[match[2]] = probe.getsockname()[1]
+                self.ports[match[2]] = free_port()
             host = "127.0.0.1" if match[1] == "0.0.0.0" else match[1]
             return f"{host}:{self.ports[match[2]]}"
 
