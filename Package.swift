@@ -26,6 +26,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -45,10 +46,15 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
+        // What no Swift may run between: fork and exec.
+        .target(name: "CSpawn"),
 
         // Leaves: they know nothing of each other.
-        .target(name: "Transport", dependencies: [nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: fast),
+        .target(
+            name: "Transport", dependencies: ["CSpawn", nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: fast),
         .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: fast),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: fast),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
@@ -66,13 +72,15 @@ let package = Package(
 
         // Plugged in.
         .target(
-            name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
+            name: "Admin",
+            dependencies: ["Telemetry", hummingbird, hummingbirdCore, nioCore, nioPosix, logging, serviceLifecycle],
             // Files of the status page: part of the program, so that nothing lies beside it.
             resources: [
                 .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/live.js"),
                 .embedInCode("Page/facts.js"), .embedInCode("Page/pictures.js"),
             ],
             swiftSettings: strict),
+        .target(name: "Discovery", dependencies: ["CCares", "CPostgres", logging], swiftSettings: strict),
         .target(name: "Replay", dependencies: ["Routing"], swiftSettings: strict),
         .target(
             name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
@@ -82,7 +90,7 @@ let package = Package(
             name: "homing",
             dependencies: [
                 "Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Config", "Telemetry", "Admin",
-                "DemoWorker", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
+                "DemoWorker", "Discovery", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
 
@@ -107,6 +115,7 @@ let package = Package(
             dependencies: ["TestSupport", "Proxy", "Upstream", "Wire", "Transport", "Routing", "Telemetry", logging],
             swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
+        .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", logging], swiftSettings: strict),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(

@@ -8,6 +8,8 @@ package protocol AdminSource: Sendable {
     func clusters() -> [ClusterSnapshot]
     /// Every replica of every cluster, in a stable order.
     func replicas() -> [ReplicaSnapshot]
+    /// Every source that finds replicas, cluster by cluster, in the order of the configuration.
+    func discovery() -> [DiscoverySnapshot]
     /// The last picks, at most `limit`, newest first.
     func decisions(_ limit: Int) -> [DecisionSnapshot]
     /// What happened last, at most `limit`, newest first; of what came after the event `after` only.
@@ -25,6 +27,11 @@ package protocol AdminSource: Sendable {
     func carryOut(_ order: ReplicaOrder, cluster: String?) throws(AdminRefusal) -> ReplicaOutcome
     /// Reads the settings again and takes them up, all or none.
     func reload() async -> ReloadReport
+}
+
+extension AdminSource {
+    /// None, where nothing is discovered.
+    package func discovery() -> [DiscoverySnapshot] { [] }
 }
 
 /// Where the process is in its life.

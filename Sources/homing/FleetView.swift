@@ -10,13 +10,15 @@ import Wire
 final class FleetView: AdminSource {
     let all: [Cluster]
     let sight: Sight
+    let sources: DiscoveryService
     private let state = Mutex(Readiness.starting)
     /// Reads the settings again; who can is made after this.
     private let reloading = Mutex<(@Sendable () async -> ReloadReport)?>(nil)
 
-    init(clusters: [Cluster], sight: Sight) {
+    init(clusters: [Cluster], sight: Sight, discovery: DiscoveryService) {
         self.all = clusters
         self.sight = sight
+        self.sources = discovery
     }
 
     func onReload(_ reload: @escaping @Sendable () async -> ReloadReport) { self.reloading.withLock { $0 = reload } }
@@ -76,6 +78,7 @@ final class FleetView: AdminSource {
         let clusters = self.all
         self.sight.observe(in: registry)
         QueueView.observe(clusters, in: registry)
+        DiscoveryView.observe(self.sources, in: registry)
         registry.observed(
             "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge
         ) { emit in
