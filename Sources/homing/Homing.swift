@@ -22,10 +22,14 @@ struct Homing: AsyncParsableCommand {
               homing status
               homing top
               homing logs --follow
+            Take up a changed configuration, and replicas that come and go, while it serves:
+              homing reload
+              homing replica add 10.0.0.7:50052
+              homing replica remove 10.0.0.7:50052
 
             What scripts go by: --json where a command prints facts; exit code 0 when all is well, 64 for a wrong flag \
-            (status, top and logs: 2), 65 for a configuration with problems, 66 for a file that cannot be read, 69 when \
-            nobody answers or an address is taken (status, top and logs: 1). Colours are for terminals, and NO_COLOR=1 \
+            (commands that ask a running homing: 2), 65 for a configuration with problems, 66 for a file that cannot be read, 69 when \
+            nobody answers or an address is taken (commands that ask a running homing: 1). Colours are for terminals, and NO_COLOR=1 \
             turns them off. Environment variables: 'homing help serve'.
 
             Completions: homing --generate-completion-script bash (or zsh, or fish).
@@ -36,6 +40,7 @@ struct Homing: AsyncParsableCommand {
             CommandGroup(
                 name: "Looking at what it does",
                 subcommands: [StatusCommand.self, TopCommand.self, LogsCommand.self, Predict.self]),
+            CommandGroup(name: "Changing it while it runs", subcommands: [ReloadCommand.self, ReplicaCommand.self]),
             CommandGroup(name: "Trying without a model", subcommands: [Demo.self, WorkerCommand.self]),
             CommandGroup(
                 name: "Comparing policies", subcommands: [ReplayCommand.self, PlayCommand.self, Decide.self]),

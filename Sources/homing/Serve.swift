@@ -42,7 +42,8 @@ struct Serve: AsyncParsableCommand {
             let settings = try ExitReason.reported {
                 try self.options.settings { ExitReason.printError("note: \($0)") }
             }
-            try await Assembly.serve(settings, start)
+            let options = self.options
+            try await Assembly.serve(settings, start, file: options.file()) { try options.settings() }
         } catch let code as ExitCode {
             // The process whose place we were to take goes on, and its log says so.
             start.predecessor?.channel.sayFailed(exitCode: UInt8(clamping: code.rawValue))

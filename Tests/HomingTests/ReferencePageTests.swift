@@ -27,6 +27,19 @@ struct ReferencePageTests {
         #expect(missing.isEmpty && surplus.isEmpty && code == text, "run scripts/reference")
     }
 
+    @Test func `whether a reload changes a key is found out for each of them`() {
+        let keys = KeyTable().sections.flatMap(\.keys)
+        let live = [String: Bool?](uniqueKeysWithValues: keys.map { ($0.path, $0.isLive) })
+        // Its other values need other keys of their own.
+        #expect(keys.filter { $0.isLive == nil }.map(\.path) == ["clusters[].discovery[].type"])
+        for path in ["proxy.drain_timeout_ms", "log_level", "clusters[].routing.policy", "clusters[].models"] {
+            #expect(live[path] == true, "\(path)")
+        }
+        for path in ["threads", "admin.address", "listeners[].address", "access_log.path", "clusters[].name"] {
+            #expect(live[path] == false, "\(path)")
+        }
+    }
+
     @Test func `every key has its bounds, default, manual and variable`() throws {
         let keys = KeyTable().sections.flatMap(\.keys)
         #expect(keys.count > 100)

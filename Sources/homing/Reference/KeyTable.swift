@@ -27,7 +27,11 @@ struct KeyTable {
         let isRequired: Bool
         let manual: String
         let variables: [String]
+        /// Whether a reload changes it; false: it needs a restart. Nil where nobody can tell by trying.
+        let isLive: Bool?
     }
+
+    private static let live = LiveKeys()
 
     /// From the top of the file, in the order in which they are read.
     private(set) var sections: [Section] = []
@@ -73,7 +77,14 @@ struct KeyTable {
         return Key(
             path: paths.joined(separator: ", "), name: names.joined(separator: ", "), expects: expects,
             unit: self.unit(of: record.key), defaultValue: defaultValue, isRequired: isRequired, manual: record.manual,
-            variables: paths.map { SettingsEnvironment.keys.variable(of: $0) })
+            variables: paths.map { SettingsEnvironment.keys.variable(of: $0) },
+            isLive: self.live.isLive(paths[0], choices: self.choices(in: expects)))
+    }
+
+    /// The names that `one of a, b, c` lists.
+    private static func choices(in expects: String) -> [String] {
+        guard expects.hasPrefix("one of ") else { return [] }
+        return expects.dropFirst("one of ".count).split(separator: ", ").map(String.init)
     }
 
     /// The unit at the end of a key's name, in words.
@@ -93,7 +104,7 @@ extension KeyTable {
         self.sections.map { section in
             let title = section.path.isEmpty ? "The top of the file" : "`\(section.path)`"
             let manual = section.path.isEmpty ? [] : [section.manual + (section.isOptional ? " May be left out." : "")]
-            let head = ["| key | value | default | what it does |", "|---|---|---|---|"]
+            let head = ["| key | value | default | reload | what it does |", "|---|---|---|---|---|"]
             let rows = section.keys.map(Self.row)
             return
                 ([["### \(title)"], manual, section.keys.isEmpty ? [] : [(head + rows).joined(separator: "\n")]]
@@ -106,7 +117,8 @@ extension KeyTable {
         let variables = key.variables.map { "`\($0)`" }.joined(separator: ", ")
         let unit = key.unit.map { "; \($0)" } ?? ""
         let standard = key.isRequired ? "required" : key.defaultValue.map { "`\($0)`" } ?? "none"
-        let cells = [names, key.expects + unit, standard, "\(key.manual) \(variables)"]
+        let reload = key.isLive.map { $0 ? "yes" : "restart" } ?? ""
+        let cells = [names, key.expects + unit, standard, reload, "\(key.manual) \(variables)"]
         return "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
     }
 }
