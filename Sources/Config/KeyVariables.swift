@@ -20,6 +20,11 @@ package struct KeyVariables: Sendable {
         /// Name of the variable.
         package let variable: String
         package let text: String
+
+        package init(variable: String, text: String) {
+            self.variable = variable
+            self.text = text
+        }
     }
 
     /// Of the settings that a type has. Two keys whose variables would have one name are our mistake, and trap.

@@ -27,8 +27,8 @@ struct KeyTable {
         let isRequired: Bool
         let manual: String
         let variables: [String]
-        /// Whether a reload changes it; false: it needs a restart. Nil where nobody can tell by trying.
-        let isLive: Bool?
+        /// Whether a reload changes it; false: it needs a restart. Nil where nobody can tell.
+        var isLive: Bool?
     }
 
     private static let live = LiveKeys()
@@ -44,7 +44,10 @@ struct KeyTable {
     func json() throws -> String { try JSONText.line(self.sections.flatMap(\.keys)) }
 
     private mutating func add(_ records: [KeyRecord], path: String, manual: String, isOptional: Bool) {
-        let keys = records.compactMap { Self.key($0, in: path) }
+        var keys = records.compactMap { Self.key($0, in: path) }
+        // What a key alone cannot be (another type of source needs other keys), its section tells.
+        let answers = Set(keys.compactMap(\.isLive))
+        if answers.count == 1 { for index in keys.indices { keys[index].isLive = answers.first } }
         self.sections.append(Section(path: path, manual: manual, isOptional: isOptional, keys: keys))
         for record in records {
             let inner = path.isEmpty ? record.key : "\(path).\(record.key)"

@@ -25,7 +25,7 @@ struct LiveKeys {
         "10.0.0.9:53", "0640", "second", "words", "/other",
     ]
 
-    private static let secrets = SecretSources(environment: { $0 }, file: { $0 })
+    private static var secrets: SecretSources { SecretSources(environment: { $0 }, file: { $0 }) }
 
     private let current: ServeSettings
 
