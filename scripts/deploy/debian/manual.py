@@ -67,7 +67,7 @@ def arguments(command: dict) -> list[dict]:
 def main(date: str, version: str):
     command = json.load(sys.stdin)["command"]
     name = command["commandName"]
-    page = [f'.TH {name.upper()} 1 "{date}" "{name} {version}" "User Commands"', ".ad l", ".nh", ".SH NAME"]
+    page = [f'.TH {name.upper()} 1 "{date}" "{name} {version}" "User Commands"', ".ad l", ".SH NAME"]
     abstract = command["abstract"].rstrip(".")
     page += [f"{name} \\- {text(abstract[:1].lower() + abstract[1:])}", ".SH SYNOPSIS"]
     page += [f"\\fB{name}\\fR \\fIcommand\\fR [\\fIoption\\fR ...]", ".SH DESCRIPTION"]
