@@ -46,6 +46,8 @@ let package = Package(
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
         // What no Swift may run between: fork and exec.
         .target(name: "CSpawn"),
@@ -78,6 +80,7 @@ let package = Package(
                 .embedInCode("Page/facts.js"), .embedInCode("Page/pictures.js"),
             ],
             swiftSettings: strict),
+        .target(name: "Discovery", dependencies: ["CCares", "CPostgres", logging], swiftSettings: strict),
         .target(name: "Replay", dependencies: ["Routing"], swiftSettings: strict),
         .target(
             name: "DemoWorker", dependencies: ["Connection", "Wire", "Transport", logging], swiftSettings: strict),
@@ -87,7 +90,7 @@ let package = Package(
             name: "homing",
             dependencies: [
                 "Proxy", "Upstream", "Connection", "Wire", "Transport", "Routing", "Config", "Telemetry", "Admin",
-                "DemoWorker", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
+                "DemoWorker", "Discovery", "Replay", argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
 
@@ -112,6 +115,7 @@ let package = Package(
             dependencies: ["TestSupport", "Proxy", "Upstream", "Wire", "Transport", "Routing", "Telemetry", logging],
             swiftSettings: strict),
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
+        .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", logging], swiftSettings: strict),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(

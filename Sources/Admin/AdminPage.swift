@@ -8,6 +8,7 @@ enum AdminPage: String, CaseIterable {
     case metrics = "/metrics"
     case clusters = "/api/clusters"
     case replicas = "/api/replicas"
+    case discovery = "/api/discovery"
     case decisions = "/api/decisions"
     case events = "/api/events"
     case history = "/api/history"
@@ -20,7 +21,7 @@ enum AdminPage: String, CaseIterable {
     var isPublic: Bool {
         switch self {
         case .status, .live, .ready, .schema: true
-        case .metrics, .clusters, .replicas, .decisions, .events, .history, .config, .logLevel, .stream: false
+        case .metrics, .clusters, .replicas, .discovery, .decisions, .events, .history, .config, .logLevel, .stream: false
         }
     }
 

@@ -68,6 +68,7 @@ struct AdminResponder: HTTPResponder {
             return Self.response(.ok, "text/plain; version=0.0.4; charset=utf-8", self.metrics.exposition())
         case .clusters: return Self.json(ClusterList(clusters: self.source.clusters()))
         case .replicas: return Self.json(ReplicaList(replicas: self.source.replicas()))
+        case .discovery: return Self.json(DiscoveryList(sources: self.source.discovery()))
         case .decisions:
             guard let limit = Self.number("limit", of: request, in: 1...512, or: 50) else { return Self.badLimit }
             return Self.json(DecisionList(decisions: self.source.decisions(limit)))

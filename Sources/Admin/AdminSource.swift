@@ -8,6 +8,8 @@ package protocol AdminSource: Sendable {
     func clusters() -> [ClusterSnapshot]
     /// Every replica of every cluster, in a stable order.
     func replicas() -> [ReplicaSnapshot]
+    /// Every source that finds replicas, cluster by cluster, in the order of the configuration.
+    func discovery() -> [DiscoverySnapshot]
     /// The last picks, at most `limit`, newest first.
     func decisions(_ limit: Int) -> [DecisionSnapshot]
     /// What happened last, at most `limit`, newest first; of what came after the event `after` only.
@@ -20,6 +22,11 @@ package protocol AdminSource: Sendable {
     var logLevel: String { get }
     /// Changes it. False when there is no such level.
     func setLogLevel(_ name: String) -> Bool
+}
+
+extension AdminSource {
+    /// None, where nothing is discovered.
+    package func discovery() -> [DiscoverySnapshot] { [] }
 }
 
 /// Where the process is in its life.

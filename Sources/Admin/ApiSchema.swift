@@ -144,6 +144,64 @@ enum ApiSchema {
                   "description": "Share of the work before it that a prompt waits for."}
               }
             },
+            "discovery": {
+              "description": "/api/discovery",
+              "type": "object", "additionalProperties": false,
+              "required": [
+                "sources"
+              ],
+              "properties": {
+                "sources": {"type": "array", "items": {"$ref": "#/$defs/source"},
+                  "description": "Cluster by cluster, in the order of the configuration."}
+              }
+            },
+            "source": {
+              "description": "A source of a cluster's replicas at one instant.",
+              "type": "object", "additionalProperties": false,
+              "required": [
+                "cluster", "source", "type", "subject", "replicas", "last_success_unix_ms", "problem",
+                "failures_in_row", "empty_in_row", "refreshes"
+              ],
+              "properties": {
+                "cluster": {"type": "string", "description": "Name of its cluster."},
+                "source": {"type": "string", "description": "Its name in that cluster."},
+                "type": {"enum": ["dns", "srv", "file", "localai"], "description": "As configured."},
+                "subject": {"type": "string", "description": "What it asks, without secrets."},
+                "replicas": {"type": "array", "items": {"$ref": "#/$defs/found"},
+                  "description": "The list that it stands for, whatever became of the last look."},
+                "last_success_unix_ms": {"type": ["integer", "null"], "minimum": 0,
+                  "description": "When it was last answered; null before the first time."},
+                "problem": {"type": ["string", "null"],
+                  "description": "Why the last look was of no use; null when it was."},
+                "failures_in_row": {"type": "integer", "minimum": 0, "description": "Failed looks since then."},
+                "empty_in_row": {"type": "integer", "minimum": 0,
+                  "description": "Answers without any replica, in a row."},
+                "refreshes": {"$ref": "#/$defs/refreshes"}
+              }
+            },
+            "found": {
+              "description": "A replica in the list of a source.",
+              "type": "object", "additionalProperties": false,
+              "required": [
+                "address", "weight"
+              ],
+              "properties": {
+                "address": {"type": "string", "description": "Where it is reached."},
+                "weight": {"type": "integer", "minimum": 1, "description": "Its share against the others."}
+              }
+            },
+            "refreshes": {
+              "description": "Looks of a source since the start, by what came of them.",
+              "type": "object", "additionalProperties": false,
+              "required": [
+                "ok", "empty", "failed"
+              ],
+              "properties": {
+                "ok": {"type": "integer", "minimum": 0, "description": "Answers with replicas."},
+                "empty": {"type": "integer", "minimum": 0, "description": "Answers without any."},
+                "failed": {"type": "integer", "minimum": 0, "description": "No answer, or not all of it."}
+              }
+            },
             "decisions": {
               "description": "/api/decisions?limit= (1 to 512, 50 by default)",
               "type": "object", "additionalProperties": false,

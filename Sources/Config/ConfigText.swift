@@ -13,8 +13,9 @@ package enum ConfigText {
 
     /// Reads the text into `settings`, whose values are the defaults. Keys with problems keep their defaults, so the
     /// settings may be used only when there are no problems. An empty text is all defaults.
+    /// - Parameter listKey: the key that a list at the top of the file belongs to; nil when there must not be one.
     package static func read<Settings: ConfigSection>(
-        _ text: String, into settings: inout Settings, secrets: SecretSources
+        _ text: String, into settings: inout Settings, secrets: SecretSources, listKey: String? = nil
     ) -> Findings {
         let document: YamlDocument
         do {
@@ -23,12 +24,16 @@ package enum ConfigText {
             return Findings(problems: [Problem(path: "", line: error.line, text: error.text)], lines: [:])
         }
         guard let root = document.root, !root.isNull else { return Findings(problems: [], lines: [:]) }
-        guard case .mapping(let mapping) = root else {
-            let text = "expected sections with keys at the top of the file, found \(root.found)"
+        let reading = Reading(secrets: secrets)
+        let values: SectionValues
+        switch (root, listKey) {
+        case (.mapping(let mapping), _): values = SectionValues(mapping, path: "", reading: reading)
+        case (.sequence, .some(let key)): values = SectionValues(key: key, value: root, line: root.line)
+        case (.sequence, .none), (.scalar, _), (.alias, _):
+            let wanted = listKey == nil ? "sections with keys" : "a list"
+            let text = "expected \(wanted) at the top of the file, found \(root.found)"
             return Findings(problems: [Problem(path: "", line: root.line, text: text)], lines: [:])
         }
-        let reading = Reading(secrets: secrets)
-        let values = SectionValues(mapping, path: "", reading: reading)
         let section = SectionReader(path: "", line: nil, values: values, reading: reading)
         settings.read(from: section)
         section.finish()
@@ -37,7 +42,7 @@ package enum ConfigText {
 
     /// The same from bytes, which must be UTF-8.
     package static func read<Settings: ConfigSection>(
-        bytes: [UInt8], into settings: inout Settings, secrets: SecretSources
+        bytes: [UInt8], into settings: inout Settings, secrets: SecretSources, listKey: String? = nil
     ) -> Findings {
         guard bytes.count <= YamlDocument.largestFile else {
             let text = "the file is larger than \(YamlDocument.largestFile) bytes"
@@ -46,7 +51,7 @@ package enum ConfigText {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return Findings(problems: [Problem(path: "", line: nil, text: "the file is not UTF-8 text")], lines: [:])
         }
-        return self.read(text, into: &settings, secrets: secrets)
+        return self.read(text, into: &settings, secrets: secrets, listKey: listKey)
     }
 
     /// A file that says what these settings are, every key of it; reading it gives the same settings. Secrets are shown

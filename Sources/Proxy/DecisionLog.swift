@@ -29,6 +29,10 @@ package final class DecisionLog: Sendable {
             state.records[place] = record
             state.records[place].serial = state.count
             while state.traffic.count <= record.slot { state.traffic.append(ReplicaTraffic()) }
+            // The slot's last owner is gone.
+            if state.traffic[record.slot].owner != record.owner {
+                state.traffic[record.slot] = ReplicaTraffic(owner: record.owner)
+            }
             state.traffic[record.slot].picks += 1
             guard record.promptBytes > 0 else { return state.count }
             state.traffic[record.slot].prompts += 1
@@ -41,13 +45,17 @@ package final class DecisionLog: Sendable {
 
     /// The first whole message of the answer has come. A pick that is not kept any more counts all the same.
     /// - Parameters:
-    ///   - slot: the picked replica's.
+    ///   - slot: the picked replica's, which `owner` has.
     ///   - countsAsFirstToken: whether it was a streamed answer to a prompt.
-    package func answered(_ serial: UInt64, slot: Int, after nanoseconds: UInt64, countsAsFirstToken: Bool) {
+    package func answered(
+        _ serial: UInt64, slot: Int, owner: UInt64, after nanoseconds: UInt64, countsAsFirstToken: Bool
+    ) {
         self.state.withLock { state in
             let place = Int(serial % UInt64(self.capacity))
             if state.records[place].serial == serial { state.records[place].observedNs = max(1, nanoseconds) }
-            guard countsAsFirstToken, slot < state.traffic.count else { return }
+            guard countsAsFirstToken, slot < state.traffic.count, state.traffic[slot].owner == owner else {
+                return
+            }
             state.traffic[slot].firstResponses += 1
             state.traffic[slot].firstResponseNs += Int(clamping: nanoseconds)
         }
@@ -61,6 +69,6 @@ package final class DecisionLog: Sendable {
         }
     }
 
-    /// Sums by slot of the replica.
+    /// Sums by slot of the replica, each with whose they are.
     package var traffic: [ReplicaTraffic] { self.state.withLock { Array($0.traffic) } }
 }

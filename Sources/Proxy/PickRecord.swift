@@ -9,8 +9,9 @@ package struct PickRecord: Sendable {
     package var atNs: UInt64 = 0
     /// Position of the cluster in the directory.
     package var cluster = 0
-    /// Process-wide slot of the picked replica.
+    /// Process-wide slot of the picked replica, and who has it.
     package var slot = 0
+    package var owner: UInt64 = 0
     package var replica = ReplicaID(number: 0)
     /// Nil for a method that is not the protocol's.
     package var method: BackendMethod?
@@ -34,8 +35,10 @@ package struct PickRecord: Sendable {
     package init() {}
 }
 
-/// What one replica was sent since the start, and how soon it answered. Sums, of which a reader takes differences.
+/// What one replica was sent since it joined, and how soon it answered. Sums, of which a reader takes differences.
 package struct ReplicaTraffic: Sendable, Equatable {
+    /// The serial of the replica; zero while nobody was sent anything.
+    package var owner: UInt64 = 0
     /// Picks, with or without a prompt, retries included.
     package var picks = 0
     /// Picks of streams with a prompt.
@@ -49,8 +52,9 @@ package struct ReplicaTraffic: Sendable, Equatable {
     /// Sum of their times since their picks, in nanoseconds.
     package var firstResponseNs = 0
 
-    package init() {}
+    package init(owner: UInt64 = 0) { self.owner = owner }
 
+    /// The sums of two loops for one replica.
     package static func + (left: Self, right: Self) -> Self {
         var sum = left
         sum.picks += right.picks

@@ -13,6 +13,7 @@ extension ProxyStream {
         record.atNs = Loop.now
         record.cluster = self.cluster ?? 0
         record.slot = replica.slot
+        record.owner = replica.serial
         record.replica = replica.id
         record.method = self.method
         record.reason = decision.reason
@@ -33,7 +34,7 @@ extension ProxyStream {
     func noteFirstMessage() {
         guard self.pickSerial > 0, let replica = self.replica, let decision = self.decision else { return }
         self.proxyLoop.decisions.answered(
-            self.pickSerial, slot: replica.slot, after: Loop.now - self.pickedNs,
+            self.pickSerial, slot: replica.slot, owner: replica.serial, after: Loop.now - self.pickedNs,
             countsAsFirstToken: self.method == .predictStream && decision.promptBytes > 0)
     }
 }

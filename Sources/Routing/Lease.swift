@@ -4,7 +4,8 @@ package struct Lease: Sendable {
     package let replica: ReplicaID
     /// Different for every lease of a table; for logs.
     package let serial: UInt64
-    let slot: Int
+    /// The replica's place in its table.
+    package let slot: Int
     let ticket: NoteTicket
     /// Where `expected_ttft` keeps what it knows of the stream; -1 for other policies and streams without a pick.
     let record: Int32

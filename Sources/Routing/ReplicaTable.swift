@@ -2,7 +2,8 @@
 /// A value without clock, log or I/O. The proxy keeps it in one mutex per cluster; choosing, counting and noting happen
 /// in one call, so that two streams never see the same idle replica.
 ///
-/// A replica has a dense slot for as long as it is here; slots are used again, ids are not.
+/// A replica has a dense slot for as long as it is here; slots are used again, ids are not. So a lease or an id that is
+/// kept for longer names nobody, and what is said about it changes nothing.
 package struct ReplicaTable: Sendable {
     /// What a pick reads of a replica.
     struct Member: Sendable {
@@ -73,7 +74,10 @@ package struct ReplicaTable: Sendable {
             self.depths.append(0)
         }
         self.order.append(slot)
-        self.expected?.joined(slot: slot)
+        if self.expected != nil {
+            self.expected?.joined(slot: slot)
+            self.queue.forget(slot: slot)
+        }
         return replica
     }
 
@@ -100,6 +104,21 @@ package struct ReplicaTable: Sendable {
         if before == .trial, availability != .trial { self.admission.lift(slot: slot) }
         return before
     }
+
+    /// Returns whether the replica had another weight before; false when it is gone.
+    package mutating func setWeight(_ replica: ReplicaID, _ weight: Int) -> Bool {
+        guard let slot = self.slot(of: replica), self.members[slot]?.weight != weight else { return false }
+        self.members[slot]?.weight = weight
+        return true
+    }
+
+    /// Whether the lease's replica is still here.
+    package func holds(_ lease: Lease) -> Bool {
+        lease.slot < self.members.count && self.members[lease.slot]?.replica == lease.replica
+    }
+
+    /// Where the replica is kept, for tables beside this one; used again when it is gone. nil when it is.
+    package func place(of replica: ReplicaID) -> Int? { self.slot(of: replica) }
 
     /// nil when the replica is gone.
     package func availability(of replica: ReplicaID) -> Availability? {

@@ -30,6 +30,12 @@ package struct StickyTable: Sendable {
         return replica
     }
 
+    /// The replica is gone, with all that it had.
+    package mutating func forget(replica: ReplicaID) {
+        self.recent = self.recent.filter { $0.value != replica }
+        self.older = self.older.filter { $0.value != replica }
+    }
+
     package mutating func forget(_ key: UInt64) {
         self.recent[key] = nil
         self.older[key] = nil

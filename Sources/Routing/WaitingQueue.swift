@@ -83,6 +83,14 @@ struct WaitingQueue: Sendable {
         return self.remove(at: position)
     }
 
+    /// Another replica has `slot` from now on, and nobody knows what it holds.
+    mutating func forget(slot: Int) {
+        for position in self.prompts.indices {
+            while self.prompts[position].held.count <= slot { self.prompts[position].held.append(.nothing) }
+            self.prompts[position].held[slot] = .nothing
+        }
+    }
+
     mutating func withdraw(_ id: UInt64) {
         if let position = self.prompts.firstIndex(where: { $0.id == id }) { self.remove(at: position) }
     }

@@ -70,6 +70,14 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether it is a host with an address instead of a name.
+    package var isAddress: Bool {
+        switch self.kind {
+        case .host(let host, _): IPAddressText.isV4(host) || IPAddressText.isV6(host)
+        case .unix: false
+        }
+    }
+
     /// `/path` from `/path` or `///path`. More slashes at the beginning mean no more than one.
     private static func path(_ text: Substring) throws(EndpointProblem) -> String {
         let absolute = text.hasPrefix("//") ? text.dropFirst(2) : text

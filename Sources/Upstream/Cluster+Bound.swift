@@ -20,27 +20,17 @@ extension Cluster {
         _ bond: Bond, _ chain: PrefixChain, excluding: [ReplicaID], at now: UInt64
     ) -> (Replica, PickDecision)? {
         let instant = Instant(nanoseconds: now)
-        let decision = self.state.withLock { state -> PickDecision? in
-            switch bond {
-            case .primary: return state.table.pickPrimary(of: Self.storesKey, excluding: excluding)
-            case .followed: return state.table.pickFollowing(chain, excluding: excluding, at: instant)
-            case .sticky(let key):
-                if let bound = state.sticky.replica(of: key),
-                    let decision = state.table.pickBound(to: bound, excluding: excluding)
-                {
-                    return decision
-                }
-                let decision = state.table.pickAndLease(chain, excluding: excluding, answersOnce: true, at: instant)
-                if let decision { state.sticky.remember(key, decision.replica) }
-                return decision
-            }
+        let picked = self.state.withLock { state in
+            state.withReplica(state.pick(bond, chain, excluding: excluding, at: instant))
         }
-        return self.counted(decision, isRetry: !excluding.isEmpty)
+        return self.counted(picked, isRetry: !excluding.isEmpty)
     }
 
     /// The replica of `lease` has what `key` stands for, as its answer says.
     package func remember(_ key: UInt64, _ replica: Replica) {
-        self.state.withLock { $0.sticky.remember(key, replica.id) }
+        self.state.withLock { state in
+            if state.place(of: replica) != nil { state.sticky.remember(key, replica.id) }
+        }
     }
 
     /// Whether an earlier call is remembered under this key.
@@ -54,5 +44,25 @@ extension Cluster {
     }
 
     /// Stores* requests carry no name of a store that would be worth spreading: a cluster has one primary.
-    private static let storesKey: UInt64 = 0x73_74_6F_72_65_73
+    fileprivate static let storesKey: UInt64 = 0x73_74_6F_72_65_73
+}
+
+extension Cluster.State {
+    fileprivate mutating func pick(
+        _ bond: Cluster.Bond, _ chain: PrefixChain, excluding: [ReplicaID], at instant: Instant
+    ) -> PickDecision? {
+        switch bond {
+        case .primary: return self.table.pickPrimary(of: Cluster.storesKey, excluding: excluding)
+        case .followed: return self.table.pickFollowing(chain, excluding: excluding, at: instant)
+        case .sticky(let key):
+            if let bound = self.sticky.replica(of: key),
+                let decision = self.table.pickBound(to: bound, excluding: excluding)
+            {
+                return decision
+            }
+            let decision = self.table.pickAndLease(chain, excluding: excluding, answersOnce: true, at: instant)
+            if let decision { self.sticky.remember(key, decision.replica) }
+            return decision
+        }
+    }
 }

@@ -15,9 +15,9 @@ extension Cluster {
         let event: OutlierDetector.Event
         switch outcome {
         case .answered:
-            state.entries[position].answeredNs = now
-            if state.entries[position].health.standing == .available {
-                state.entries[position].freshUntilNs = now + self.settings.probe.freshNs
+            state.entries[position]?.answeredNs = now
+            if state.entries[position]?.health.standing == .available {
+                state.entries[position]?.freshUntilNs = now + self.settings.probe.freshNs
             }
             event = report.isError ? .error : .answered
         // The caller's doing.
@@ -57,7 +57,7 @@ extension Cluster {
 
     /// Whether streams are sent there. What befalls a replica that is out already, and is only probed, is no news about
     /// its streams: counted, it would keep the replica out after its return.
-    func isPicked(_ replica: Replica) -> Bool { self.entry(of: replica).availability.standing == .candidate }
+    func isPicked(_ replica: Replica) -> Bool { self.entry(of: replica)?.availability.standing == .candidate }
 
     func countConnectionLoss(_ replica: Replica, _ failure: UpstreamFailure) {
         switch failure {
@@ -69,8 +69,8 @@ extension Cluster {
     }
 
     private func countFailure(_ replica: Replica) {
-        let position = self.position(of: replica)
-        let cause = self.state.withLock { state in
+        let cause = self.state.withLock { state -> OutlierDetector.Cause? in
+            guard let position = state.place(of: replica) else { return nil }
             let othersOut = Self.othersOut(position, state)
             return state.outliers.record(
                 position, .failure, othersOut: othersOut, random: .random(in: 0...1), at: Loop.now)
@@ -79,25 +79,26 @@ extension Cluster {
     }
 
     private static func othersOut(_ position: Int, _ state: borrowing State) -> Int {
-        state.entries.indices.count { $0 != position && state.entries[$0].isLost }
+        state.entries.indices.count { $0 != position && state.entries[$0]?.isLost ?? false }
     }
 
     /// Ends ejections whose time is over, and finds those who do worse than the others. Called about every second.
     func lookForOutliers(at now: UInt64) {
-        let (changed, found) = self.state.withLock { state in
-            let isOut = state.entries.map(\.isLost)
+        let changed = self.state.withLock { state in
+            let isOut = state.entries.map { $0?.isLost ?? false }
             let found = state.outliers.look(isOut: isOut, random: .random(in: 0...1), at: now)
-            let changed = state.entries.indices.filter {
-                state.outliers.standing($0) != state.entries[$0].outlier
+            return state.order.compactMap { position -> (Replica, OutlierDetector.Cause?)? in
+                guard let entry = state.entries[position], state.outliers.standing(position) != entry.outlier else {
+                    return nil
+                }
+                return (entry.replica, found.first { $0.position == position }?.cause)
             }
-            return (changed, found)
         }
-        for position in changed {
-            let cause = found.first { $0.position == position }?.cause
+        for (replica, cause) in changed {
             if cause != nil {
-                self.standingChanged(self.replicas[position], StandingChange(cause: cause))
+                self.standingChanged(replica, StandingChange(cause: cause))
             } else {
-                self.update(self.replicas[position], why: "ejection over") { _ in }
+                self.update(replica, why: "ejection over") { _ in }
             }
         }
     }
@@ -109,6 +110,7 @@ extension Cluster {
 
     /// A connection of the replica is silent although streams wait on it.
     func stalled(_ replica: Replica) {
+        guard !replica.isGone else { return }
         self.metrics.stalled(replica.name, "silent")
         let wasPicked = self.isPicked(replica)
         self.update(replica, why: "silent") { entry in
@@ -129,6 +131,7 @@ extension Cluster {
 
     /// The replica answers PINGs while its streams wait far longer than they should.
     func forgot(_ replica: Replica) {
+        guard !replica.isGone else { return }
         self.metrics.stalled(replica.name, "forgotten")
         self.countFailure(replica)
     }
@@ -136,13 +139,14 @@ extension Cluster {
     /// A stream was ended because the replica let it go without a byte for too long.
     package func countIdleStream(against replica: Replica) { self.countFailure(replica) }
 
-    func lastAnswerNs(of replica: Replica) -> UInt64 { self.entry(of: replica).answeredNs }
+    func lastAnswerNs(of replica: Replica) -> UInt64 { self.entry(of: replica)?.answeredNs ?? 0 }
 
     /// Whether a stream that leaves these replicas would find a good one.
     package func hasCandidate(besides excluded: [ReplicaID]) -> Bool {
         self.state.withLock { state in
-            state.entries.contains {
-                $0.availability.standing == .candidate && !excluded.contains($0.replica.id)
+            state.entries.contains { entry in
+                guard let entry else { return false }
+                return entry.availability.standing == .candidate && !excluded.contains(entry.replica.id)
             }
         }
     }
@@ -151,7 +155,7 @@ extension Cluster {
 
     /// Whether the replica is known to be alive without asking.
     func isFresh(_ replica: Replica, at now: UInt64) -> Bool {
-        let entry = self.entry(of: replica)
+        guard let entry = self.entry(of: replica) else { return false }
         return entry.health.standing == .available && now < entry.freshUntilNs
     }
 
@@ -159,11 +163,10 @@ extension Cluster {
     func noteReturn(of position: Int, _ availability: Availability, in state: inout State) {
         switch availability {
         case .available:
-            guard state.entries[position].wasLost else { return }
-            state.entries[position].wasLost = false
-            state.table.beginRamp(
-                state.entries[position].replica.id, at: Instant(nanoseconds: Loop.now))
-        case .unreachable, .stalled, .ejected, .trial, .notLoaded: state.entries[position].wasLost = true
+            guard let entry = state.entries[position], entry.wasLost else { return }
+            state.entries[position]?.wasLost = false
+            state.table.beginRamp(entry.replica.id, at: Instant(nanoseconds: Loop.now))
+        case .unreachable, .stalled, .ejected, .trial, .notLoaded: state.entries[position]?.wasLost = true
         case .unknown, .suspect, .loading, .draining: ()
         }
     }

@@ -3,7 +3,12 @@ import Synchronization
 /// Which model the cluster is there for, and replicas that turn out to serve another one.
 extension Cluster {
     /// The model of the last LoadModel; nil when there was none, or it was freed.
-    func expect(model: [UInt8]?) { self.state.withLock { $0.expectedModel = model } }
+    func expect(model: [UInt8]?) {
+        self.state.withLock { state in
+            state.expectedModel = model
+            state.remembersModel = model != nil
+        }
+    }
 
     var expectedModel: [UInt8]? { self.state.withLock { $0.expectedModel } }
 

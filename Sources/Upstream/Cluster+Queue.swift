@@ -40,8 +40,19 @@ extension Cluster {
         var loop: Loop?
         /// When the timer fires; `UInt64.max` when none is set.
         var armedNs = UInt64.max
-        /// By position of the replica, leases that no loop has heard of yet. Empty while nobody waits.
+        /// By place of the replica, leases that no loop has heard of yet. Empty while nobody waits.
         var underWay: [Int] = []
+
+        /// The replica in this place is gone.
+        mutating func forget(_ place: Int) {
+            if place < self.underWay.count { self.underWay[place] = 0 }
+        }
+    }
+
+    /// What was decided for a stream that waited, with the replica that it goes to, if it does.
+    struct Turn: Sendable {
+        var dispatch: Dispatch
+        var replica: Replica?
     }
 
     /// What is left to do when the lock has been given back. Holds nothing, and allocates nothing, while nobody waits.
@@ -52,8 +63,15 @@ extension Cluster {
 
         fileprivate struct Entry: Sendable {
             var waiter: Waiter
-            var dispatch: Dispatch
+            var turn: Turn
         }
+    }
+
+    /// What the table says of a stream that arrives.
+    private enum Arrival {
+        case picked(Replica, PickDecision)
+        case hold
+        case refused(QueueRefusal)
     }
 
     // MARK: Waiting
@@ -68,24 +86,29 @@ extension Cluster {
         terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
     ) -> PickResult {
         let instant = Instant(nanoseconds: now)
-        var own: Dispatch?
-        let (number, outcome, handover) = self.state.withLock { state -> (UInt64, PickOutcome?, Handover) in
+        var own: Turn?
+        let (number, outcome, handover) = self.state.withLock { state -> (UInt64, Arrival?, Handover) in
             let number = state.queue.lastNumber + 1
             let outcome = state.table.arrive(
                 number, chain, excluding: excluding, answersOnce: answersOnce, at: instant, terms: terms)
-            guard case .hold? = outcome else { return (0, outcome, Handover()) }
+            switch outcome {
+            case nil: return (0, nil, Handover())
+            case .picked(let decision)?: return (0, state.withReplica(decision).map { .picked($0, $1) }, Handover())
+            case .refused(let refusal)?: return (0, .refused(refusal), Handover())
+            case .hold?: ()
+            }
             state.queue.lastNumber = number
             state.queue.waiters[number] = waiter(number)
             state.queue.loop = loop
-            return (number, outcome, state.takeReady(at: instant, own: number, &own))
+            return (number, .hold, state.takeReady(at: instant, own: number, &own))
         }
         self.hand(over: handover)
         switch outcome {
         case nil:
             self.metrics.noReplica.add()
             return .none
-        case .picked(let decision)?:
-            let (replica, decision) = self.countedPick(decision, isRetry: !excluding.isEmpty)
+        case .picked(let replica, let decision)?:
+            self.countPick(decision, isRetry: !excluding.isEmpty)
             return .picked(replica, decision)
         case .refused(let refusal)?:
             self.metrics.queue.refused(refusal.cause)
@@ -137,7 +160,7 @@ extension Cluster {
 
     /// Tells the streams whose waiting is over, and sets the timer. Not under the lock.
     func hand(over handover: Handover) {
-        for entry in handover.entries { entry.waiter(self.outcome(of: entry.dispatch)) }
+        for entry in handover.entries { entry.waiter(self.outcome(of: entry.turn)) }
         if !handover.entries.isEmpty { self.state.withLock { $0.arrived(handover) } }
         guard let timer = handover.timer else { return }
         let now = Loop.now
@@ -156,11 +179,12 @@ extension Cluster {
     }
 
     /// Counts what became of a stream that waited.
-    private func outcome(of dispatch: Dispatch) -> WaitOutcome {
+    private func outcome(of turn: Turn) -> WaitOutcome {
+        let dispatch = turn.dispatch
         self.metrics.queue.left(dispatch.cause, afterNs: dispatch.waitedNs)
-        if let decision = dispatch.decision {
+        if let decision = dispatch.decision, let replica = turn.replica {
             self.metrics.picked(decision)
-            return .picked(self.replica(decision.replica), decision)
+            return .picked(replica, decision)
         }
         guard let refusal = dispatch.refusal else {
             self.metrics.noReplica.add()
@@ -174,20 +198,21 @@ extension Cluster {
 extension Cluster.State {
     /// Everybody who can go now.
     mutating func takeReady(at now: Instant) -> Cluster.Handover {
-        var own: Dispatch?
+        var own: Cluster.Turn?
         return self.takeReady(at: now, own: 0, &own)
     }
 
     /// - Parameter own: the number of a stream whose turn is told to the caller and not to its waiter.
-    mutating func takeReady(at now: Instant, own number: UInt64, _ own: inout Dispatch?) -> Cluster.Handover {
+    mutating func takeReady(at now: Instant, own number: UInt64, _ own: inout Cluster.Turn?) -> Cluster.Handover {
         var handover = Cluster.Handover()
         guard self.table.waitingCount > 0 else { return handover }
         while let dispatch = self.table.nextDispatch(at: now) {
             let waiter = self.queue.waiters.removeValue(forKey: dispatch.id)
+            let turn = Cluster.Turn(dispatch: dispatch, replica: self.withReplica(dispatch.decision)?.0)
             if dispatch.id == number {
-                own = dispatch
+                own = turn
             } else if let waiter {
-                handover.entries.append(Cluster.Handover.Entry(waiter: waiter, dispatch: dispatch))
+                handover.entries.append(Cluster.Handover.Entry(waiter: waiter, turn: turn))
                 self.count(dispatch, underWay: 1)
             }
         }
@@ -200,15 +225,14 @@ extension Cluster.State {
 
     /// The loops of these streams have been told.
     fileprivate mutating func arrived(_ handover: Cluster.Handover) {
-        for entry in handover.entries { self.count(entry.dispatch, underWay: -1) }
+        for entry in handover.entries { self.count(entry.turn.dispatch, underWay: -1) }
     }
 
     private mutating func count(_ dispatch: Dispatch, underWay amount: Int) {
-        guard let replica = dispatch.decision?.replica,
-            let position = self.entries.firstIndex(where: { $0.replica.id == replica })
-        else { return }
+        // One that is gone takes its count with it.
+        guard let lease = dispatch.decision?.lease, self.table.holds(lease) else { return }
         while self.queue.underWay.count < self.entries.count { self.queue.underWay.append(0) }
-        self.queue.underWay[position] += amount
+        self.queue.underWay[lease.slot] += amount
     }
 
     /// Leases of a replica that no loop has heard of yet.

@@ -52,6 +52,17 @@ package final class ClusterMetrics: Sendable {
             bounds: Histogram.firstResponseBounds, labels: ["cluster": cluster])
     }
 
+    func connections(of replica: String) -> Gauge {
+        self.registry.gauge(
+            "homing_upstream_connections", help: "Connections to replicas that are open or opening.",
+            labels: ["cluster": self.cluster, "replica": replica])
+    }
+
+    /// The replica is gone: nothing is shown about it any more.
+    func forget(_ replica: String) {
+        self.registry.removeSeries(labels: ["cluster": self.cluster, "replica": replica])
+    }
+
     package func picked(_ decision: PickDecision) {
         self.picks[decision.reason.position].add()
         if decision.diverted { self.diverts.add() }

@@ -27,7 +27,11 @@ package struct ClusterSettings: Sendable, Equatable {
     }
     package var lostAnswerStatus = LostAnswerStatus.aborted
     package var stores = StoresSettings()
+    /// How long streams on a replica that is removed may go on; then they are cut.
+    package var replicaDrainTimeoutMs = 30_000
     package var replicas: [ReplicaSettings] = []
+    /// More of them, found while the process runs.
+    package var discovery: [DiscoverySettings] = []
 
     package init() {}
 }

@@ -53,7 +53,7 @@ package actor FleetCalls {
                 guard case .status(.ok, _, let message) = answer,
                     let status = try? StatusResponse(decoding: message)
                 else { continue }
-                self.memory[replica.id] = status.memoryBytes
+                if !replica.isGone { self.memory[replica.id] = status.memoryBytes }
             }
             let sum = self.memory.values.reduce(UInt64(0)) { sum, bytes in
                 let (total, overflows) = sum.addingReportingOverflow(bytes)
@@ -97,6 +97,9 @@ package actor FleetCalls {
         }
         return answered > 0 ? .metrics(sum) : .failed(failure.code, failure.text)
     }
+
+    /// The replica is gone.
+    func forget(_ replica: Replica) { self.memory[replica.id] = nil }
 
     // MARK: Writes
 

@@ -16,16 +16,18 @@ struct InFlightAudit: Sendable {
 
     func run() async {
         let first = self.cluster.counts()
+        let replicas = first.map(\.replica)
         var live = Array(repeating: 0, count: first.count)
         for loop in self.loops {
-            let cluster = self.cluster
-            let counts = await loop.loop.run { loop.value.leasedStreams(of: cluster) }
+            let counts = await loop.loop.run { loop.value.leasedStreams(of: replicas) }
             for position in live.indices { live[position] += counts[position] }
         }
         let second = self.cluster.counts()
         for position in live.indices {
-            let drift = Self.drift(live: live[position], first: first[position], second: second[position])
-            if drift > 0 { self.cluster.drifted(self.cluster.replicas[position], by: drift) }
+            // One that has left meanwhile has no count any more.
+            guard let later = second.first(where: { $0.replica === replicas[position] }) else { continue }
+            let drift = Self.drift(live: live[position], first: first[position].count, second: later.count)
+            if drift > 0 { self.cluster.drifted(replicas[position], by: drift) }
         }
     }
 
@@ -46,13 +48,15 @@ struct InFlightAudit: Sendable {
 }
 
 extension Cluster {
-    /// By position in `replicas`.
-    func counts() -> [InFlightAudit.Count] {
+    func counts() -> [(replica: Replica, count: InFlightAudit.Count)] {
         self.state.withLock { state in
-            self.replicas.map { replica in
-                InFlightAudit.Count(
-                    inFlight: state.table.inFlight(of: replica.id), begun: Int(state.table.picks(of: replica.id)),
-                    underWay: state.underWay(self.position(of: replica)))
+            state.order.compactMap { place in
+                state.replicas[place].map { replica in
+                    let count = InFlightAudit.Count(
+                        inFlight: state.table.inFlight(of: replica.id), begun: Int(state.table.picks(of: replica.id)),
+                        underWay: state.underWay(place))
+                    return (replica, count)
+                }
             }
         }
     }
@@ -66,9 +70,9 @@ extension Cluster {
 }
 
 extension UpstreamLoop {
-    /// Streams on this loop that hold a lease of the cluster, by the replica's position.
-    func leasedStreams(of cluster: Cluster) -> [Int] {
-        cluster.replicas.map { replica in
+    /// Streams on this loop that hold a lease of each replica.
+    func leasedStreams(of replicas: [Replica]) -> [Int] {
+        replicas.map { replica in
             var count = 0
             self.forEachStream(of: replica) { stream in
                 if stream.lease?.replica == replica.id { count += 1 }

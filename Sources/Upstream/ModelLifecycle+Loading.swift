@@ -94,7 +94,6 @@ extension ModelLifecycle {
         case .loaded:
             self.failures[replica.id] = nil
             self.holds(options, replica, why: "loaded")
-            self.cluster.metrics.loaded(replica.name, "success")
         case .failed(let code, let text): self.failed(options, replica, code, text)
         }
         return result
@@ -120,13 +119,16 @@ extension ModelLifecycle {
     }
 
     private func holds(_ options: Options, _ replica: Replica, why: String) {
+        guard !replica.isGone else { return }
         self.held[replica.id] = options
         replica.slots = options.slots ?? 0
         self.cluster.setSlots(of: replica, options.slots)
         self.cluster.setModel(of: replica, .loaded(options.digest), why: why)
+        if why == "loaded" { self.cluster.metrics.loaded(replica.name, "success") }
     }
 
     private func failed(_ options: Options, _ replica: Replica, _ code: GRPCStatusCode, _ text: String) {
+        guard !replica.isGone else { return }
         let settings = self.cluster.settings.model
         let last = self.failures[replica.id].flatMap { $0.digest == options.digest ? $0 : nil }
         let count = (last?.count ?? 0) + 1

@@ -139,7 +139,7 @@ package actor ModelLifecycle {
     /// Brings the remembered model back to a replica that answers but may be without it, or holds another one. Called
     /// after each probe.
     func restore(_ replica: Replica) async {
-        guard self.cluster.health(of: replica) == .available else { return }
+        guard self.cluster.health(of: replica) == .available, !self.cluster.isDraining(replica) else { return }
         switch self.cluster.model(of: replica) {
         case .unasked, .loading: return
         case .loaded(let digest):
@@ -165,6 +165,14 @@ package actor ModelLifecycle {
         self.cluster.setModel(of: replica, .unasked, why: "no model was asked for")
     }
 
+    /// The replica is gone.
+    func forget(_ replica: Replica) async {
+        self.underWay[replica.id] = nil
+        self.failures[replica.id] = nil
+        self.held[replica.id] = nil
+        await self.fleet.forget(replica)
+    }
+
     // MARK: - Private
 
     private func remember(_ options: Options?) {
@@ -179,7 +187,8 @@ package actor ModelLifecycle {
     private func waves(of options: Options) -> [[Replica]] {
         var others: [Replica] = []
         var serving: [Replica] = []
-        for replica in self.cluster.replicas {
+        // One that drains takes nothing new; when it is back it is brought up to date.
+        for replica in self.cluster.replicas where !self.cluster.isDraining(replica) {
             if case .loaded(let digest) = self.cluster.model(of: replica), digest != options.digest {
                 serving.append(replica)
             } else {

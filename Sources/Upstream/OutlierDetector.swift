@@ -36,6 +36,8 @@ package struct OutlierDetector: Sendable {
     }
 
     private struct Member: Sendable {
+        /// False: nobody has this position.
+        var isHere = true
         var phase = Phase.healthy
         var failuresInARow = 0
         var window = OutlierWindow()
@@ -54,6 +56,15 @@ package struct OutlierDetector: Sendable {
         self.settings = settings
         self.members = Array(repeating: Member(), count: replicas)
     }
+
+    /// Another replica has the position from now on.
+    package mutating func joined(_ position: Int) {
+        while self.members.count <= position { self.members.append(Member(isHere: false)) }
+        self.members[position] = Member()
+    }
+
+    /// Nobody has it any more.
+    package mutating func left(_ position: Int) { self.members[position] = Member(isHere: false) }
 
     /// - Parameter position: of the replica in its cluster.
     package func standing(_ position: Int) -> Standing {
@@ -124,21 +135,27 @@ package struct OutlierDetector: Sendable {
             self.members[position].window.age(lengthMs: self.settings.windowMs, at: nowNs)
         }
         var found: [(position: Int, cause: Cause)] = []
-        for position in self.members.indices where self.members[position].phase == .healthy && !isOut[position] {
-            guard let cause = self.judge(position, isOut),
-                self.mayEject(position, othersOut: isOut.indices.count { $0 != position && isOut[$0] })
-            else { continue }
+        for position in self.members.indices
+        where self.members[position].isHere && self.members[position].phase == .healthy && !isOut[position] {
+            let othersOut = isOut.indices.count { $0 != position && self.members[$0].isHere && isOut[$0] }
+            guard let cause = self.judge(position, isOut), self.mayEject(position, othersOut: othersOut) else {
+                continue
+            }
             self.eject(position, random: random, at: nowNs)
             found.append((position, cause))
         }
-        let out = self.members.indices.count { isOut[$0] || self.members[$0].phase != .healthy }
+        let out = self.members.indices.count {
+            self.members[$0].isHere && (isOut[$0] || self.members[$0].phase != .healthy)
+        }
         self.panics = out > self.mostOut && self.members.contains { $0.phase != .healthy }
         return found
     }
 
     // MARK: Judging
 
-    private var mostOut: Int { Int(self.settings.maxEjectedShare * Double(self.members.count)) }
+    private var mostOut: Int {
+        Int(self.settings.maxEjectedShare * Double(self.members.indices.count { self.members[$0].isHere }))
+    }
 
     private func mayEject(_ position: Int, othersOut: Int) -> Bool {
         let ejected = self.members.indices.count { $0 != position && self.members[$0].phase != .healthy }
@@ -159,7 +176,7 @@ package struct OutlierDetector: Sendable {
     private func judge(_ position: Int, _ isOut: [Bool]) -> Cause? {
         let own = self.members[position].window
         let siblings = self.members.indices.filter {
-            $0 != position && !isOut[$0] && self.members[$0].phase == .healthy
+            $0 != position && self.members[$0].isHere && !isOut[$0] && self.members[$0].phase == .healthy
                 && self.members[$0].window.streams >= self.settings.minStreams
         }
         guard !siblings.isEmpty, own.streams >= self.settings.minStreams else { return nil }

@@ -20,6 +20,8 @@ package final class PooledClient: UpstreamClient {
     private var connections: [UpstreamConnection] = []
     /// Connections that take no new streams but have not closed yet.
     private var leaving: [UpstreamConnection] = []
+    /// No connection is kept once its streams have ended.
+    private var isRetired = false
     /// Told once for each connection that ends.
     var connectionEnded: (UpstreamConnection, LinkClosure) -> Void = { _, _ in }
 
@@ -77,8 +79,9 @@ package final class PooledClient: UpstreamClient {
     /// Connections that are open or opening.
     package var connectionCount: Int { self.connections.count + self.leaving.count }
 
-    /// Lets open streams finish and closes all connections.
+    /// Lets open streams finish and closes all connections, and those that are opened later after their stream.
     package func retire() {
+        self.isRetired = true
         for connection in self.connections {
             self.remove(connection)
             connection.retire()
@@ -100,6 +103,10 @@ package final class PooledClient: UpstreamClient {
             return false
         }
         stream.opened(on: connection)
+        if self.isRetired {
+            self.remove(connection)
+            connection.retire()
+        }
         return true
     }
 

@@ -1,26 +1,51 @@
 package import Transport
 
 /// Probes the replicas of one cluster over the native protocol, in the background: every replica by itself, each in its
-/// own time. The data path only reads the state that this keeps.
+/// own time, from when it joins until it is gone. The data path only reads the state that this keeps.
 package struct Prober: Sendable {
     private let cluster: Cluster
     private let models: ModelLifecycle
     private let audit: InFlightAudit
+    private let departures: Departures
 
     package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], models: ModelLifecycle) {
         self.cluster = cluster
         self.models = models
         self.audit = InFlightAudit(cluster: cluster, loops: loops)
+        self.departures = Departures(cluster: cluster, loops: loops, models: models)
     }
 
     /// Probes until the task is cancelled.
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
-            for replica in self.cluster.replicas {
-                group.addTask { await self.run(replica) }
-            }
+            group.addTask { await self.follow() }
             group.addTask { await self.sweep() }
             group.addTask { await self.tick() }
+        }
+    }
+
+    /// Looks after everybody who is here, and sees those off who leave.
+    private func follow() async {
+        let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.cluster.onRosterChange { continuation.yield() }
+        defer { self.cluster.onRosterChange(nil) }
+        continuation.yield()
+        await withDiscardingTaskGroup { group in
+            var probed: Set<UInt64> = []
+            var seenOff: Set<UInt64> = []
+            for await _ in changes {
+                let replicas = self.cluster.replicas
+                probed.formIntersection(replicas.map(\.serial))
+                for replica in replicas where probed.insert(replica.serial).inserted {
+                    group.addTask { await self.run(replica) }
+                }
+                let leaving = self.cluster.leaving
+                seenOff.formIntersection(leaving.map(\.departure))
+                for (replica, departure) in leaving where seenOff.insert(departure).inserted {
+                    group.addTask { await self.departures.see(off: replica, departure: departure) }
+                }
+            }
+            group.cancelAll()
         }
     }
 
@@ -29,7 +54,7 @@ package struct Prober: Sendable {
         self.cluster.onWake(of: replica) { continuation.yield() }
         defer { self.cluster.onWake(of: replica, nil) }
         var iterator = wakes.makeAsyncIterator()
-        while !Task.isCancelled {
+        while !Task.isCancelled, !replica.isGone {
             let began = Loop.now
             // Calls that are answered say as much as a probe would.
             if !self.isHeardOf(replica, at: began) { _ = await self.models.probes.probe(replica) }
@@ -93,6 +118,7 @@ extension UnaryCall {
     ) async -> Answer {
         await withCheckedContinuation { continuation in
             loop.loop.execute {
+                guard !replica.isGone else { return continuation.resume(returning: .failed(.refused)) }
                 UnaryCall.start(
                     path, message, on: loop.value.client(of: replica, in: cluster), timeoutMs: timeoutMs,
                     lease: isCounted ? cluster.lease(replica) : nil

@@ -13,20 +13,29 @@ package final class Replica: Sendable {
     private let slotCount = Atomic(0)
     /// The name in its cluster's replica table.
     package let id: ReplicaID
-    /// Position among all replicas of the process, for tables that each loop keeps.
+    /// Where its cluster keeps it; used again when it is gone.
+    let place: Int
+    /// Position among all replicas of the process, for tables that each loop keeps; used again when it is gone.
     package let slot: Int
+    /// Different for every replica of the process that ever was: tells who has the slot.
+    package let serial: UInt64
     package let endpoint: Endpoint
-    package let weight: Int
     /// Upstream connections of all loops that are open or opening.
     package let connections: Gauge
+    private let hasLeft = Atomic(false)
 
-    package init(id: ReplicaID, slot: Int, endpoint: Endpoint, weight: Int, connections: Gauge) {
+    init(id: ReplicaID, place: Int, slot: Int, serial: UInt64, endpoint: Endpoint, connections: Gauge) {
         self.id = id
+        self.place = place
         self.slot = slot
+        self.serial = serial
         self.endpoint = endpoint
-        self.weight = weight
         self.connections = connections
     }
+
+    /// Whether its cluster has let go of it. Once true, always true: what is learned about it then changes nothing.
+    package var isGone: Bool { self.hasLeft.load(ordering: .acquiring) }
+    func left() { self.hasLeft.store(true, ordering: .releasing) }
 
     /// The address as operators wrote it: logs, metrics and callers know the replica by it.
     package var name: String { self.endpoint.description }

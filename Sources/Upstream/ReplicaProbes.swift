@@ -1,3 +1,4 @@
+import Routing
 import Synchronization
 package import Transport
 import Wire
@@ -10,8 +11,7 @@ import Wire
 package final class ReplicaProbes: Sendable {
     private let cluster: Cluster
     private let loops: [LoopBound<UpstreamLoop>]
-    /// By position in the cluster.
-    private let underWay = Mutex<[Int: Task<ProbeOutcome, Never>]>([:])
+    private let underWay = Mutex<[ReplicaID: Task<ProbeOutcome, Never>]>([:])
 
     package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>]) {
         self.cluster = cluster
@@ -26,15 +26,14 @@ package final class ReplicaProbes: Sendable {
 
     /// The outcome of the probe that is under way, or of a new one.
     package func probe(_ replica: Replica) async -> ProbeOutcome {
-        let position = self.cluster.position(of: replica)
         let task = self.underWay.withLock { underWay in
-            if let task = underWay[position] { return task }
+            if let task = underWay[replica.id] { return task }
             let task = Task {
                 let outcome = await self.ask(replica)
-                self.underWay.withLock { $0[position] = nil }
+                self.underWay.withLock { $0[replica.id] = nil }
                 return outcome
             }
-            underWay[position] = task
+            underWay[replica.id] = task
             return task
         }
         return await task.value

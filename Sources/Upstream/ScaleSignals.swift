@@ -104,7 +104,7 @@ extension Cluster {
 
 extension Cluster.State {
     fileprivate func sample(diverts: Int) -> ScaleSignals.Sample {
-        let limits = self.entries.map { self.table.limit(of: $0.replica.id) }.filter { $0 > 0 }
+        let limits = self.present.map { self.table.limit(of: $0.replica.id) }.filter { $0 > 0 }
         return ScaleSignals.Sample(
             atNs: Loop.now, diverts: diverts,
             offered: self.table.offeredSeconds.map {
@@ -112,6 +112,6 @@ extension Cluster.State {
             },
             inFlight: self.table.totalInFlight, waiting: self.table.waitingCount,
             limit: limits.isEmpty ? 0 : Double(limits.reduce(0, +)) / Double(limits.count),
-            usableReplicas: self.entries.count { $0.availability.standing == .candidate })
+            usableReplicas: self.entries.count { $0?.availability.standing == .candidate })
     }
 }

@@ -38,10 +38,9 @@ enum Assembly {
         let group = LoopGroup(count: settings.threads)
 
         let upstreamLoops = group.loops.map { LoopBound(UpstreamLoop(on: $0), on: $0) }
-        var firstSlot = 0
+        let slots = ReplicaSlots()
         let clusters = zip(settings.clusters, certificates.clusters).map { section, tls in
-            defer { firstSlot += section.replicas.count }
-            return Cluster(settings: section, firstSlot: firstSlot, registry: registry, log: log, tls: tls)
+            Cluster(settings: section, slots: slots, registry: registry, log: log, tls: tls)
         }
         let models = clusters.map { cluster in
             let path = cluster.settings.model.stateFile
@@ -60,9 +59,10 @@ enum Assembly {
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
+        let discovery = DiscoveryService(log: log)
         let sight = Sight(
             clusters: clusters, logs: proxyLoops.map(\.unbound.decisions), events: events, settings: settings)
-        let fleet = FleetView(clusters: clusters, sight: sight)
+        let fleet = FleetView(clusters: clusters, sight: sight, discovery: discovery)
         fleet.observe(in: registry, accounts: upstreamLoops.map(\.unbound.account))
 
         let adminAddress = Announcement<AdminAddress>()
@@ -79,6 +79,8 @@ enum Assembly {
         for (cluster, lifecycle) in zip(clusters, models) {
             services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
         }
+        discovery.apply(zip(clusters, settings.clusters).map { (cluster: $0, sources: $1.discovery) })
+        services.append(discovery)
         let reloader = CertificateReloader(certificates, registry: registry, log: log)
         services.append(reloader)
         let listenerTokens = settings.listeners.map { BearerTokens($0.auth.tokens.compactMap(\.token)) }

@@ -3,6 +3,7 @@ import Logging
 
 /// What operators see of the recent past.
 extension FleetView {
+    func discovery() -> [DiscoverySnapshot] { DiscoveryView.snapshots(of: self.sources) }
     func decisions(_ limit: Int) -> [DecisionSnapshot] { self.sight.decisions(limit) }
     func events(_ limit: Int, after: Int) -> [EventSnapshot] { self.sight.events(limit, after: after) }
     func history() -> TrafficHistory { self.sight.traffic.history }

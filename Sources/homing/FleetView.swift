@@ -10,11 +10,13 @@ import Wire
 final class FleetView: AdminSource {
     private let all: [Cluster]
     let sight: Sight
+    let sources: DiscoveryService
     private let state = Mutex(Readiness.starting)
 
-    init(clusters: [Cluster], sight: Sight) {
+    init(clusters: [Cluster], sight: Sight, discovery: DiscoveryService) {
         self.all = clusters
         self.sight = sight
+        self.sources = discovery
     }
 
     var readiness: Readiness {
@@ -44,7 +46,7 @@ final class FleetView: AdminSource {
             cluster: cluster.name, id: row.replica.name, address: row.replica.endpoint.description,
             state: row.availability.name, usable: row.availability.standing != .out, why: row.why,
             sinceMs: Int((now - row.sinceNs) / 1_000_000), inFlight: row.inFlight, picks: row.picks,
-            weight: row.replica.weight, modelLoaded: row.model.isLoaded,
+            weight: row.weight, modelLoaded: row.model.isLoaded,
             lastProbe: row.probe.map {
                 ReplicaSnapshot.Probe(
                     outcome: $0.outcome.name, ageMs: Int((now - $0.atNs) / 1_000_000),
@@ -59,6 +61,7 @@ final class FleetView: AdminSource {
         let clusters = self.all
         self.sight.observe(in: registry)
         QueueView.observe(clusters, in: registry)
+        DiscoveryView.observe(self.sources, in: registry)
         registry.observed(
             "homing_buffered_bytes", help: "Body bytes that streams hold, on both legs.", kind: .gauge
         ) { emit in

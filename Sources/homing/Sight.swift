@@ -41,8 +41,7 @@ struct Sight: Sendable {
 
     private func snapshot(_ record: PickRecord, loop: Int, unixMs: Int) -> DecisionSnapshot {
         let cluster = self.clusters[record.cluster]
-        let names = Dictionary(uniqueKeysWithValues: cluster.replicas.map { ($0.id, $0.name) })
-        func name(_ replica: ReplicaID) -> String { names[replica] ?? "gone" }
+        func name(_ replica: ReplicaID) -> String { cluster.name(of: replica) ?? "gone" }
         return DecisionSnapshot(
             id: "\(loop)-\(record.serial)", unixMs: unixMs, cluster: cluster.name,
             method: record.method?.rawValue ?? "other", replica: name(record.replica), reason: record.reason.name,
@@ -79,7 +78,7 @@ struct Sight: Sendable {
                 let totals = traffic.totals
                 for cluster in clusters {
                     for replica in cluster.replicas {
-                        let sums = replica.slot < totals.count ? totals[replica.slot] : ReplicaTraffic()
+                        let sums = totals[replica.serial] ?? ReplicaTraffic()
                         emit(value(sums), ["cluster": cluster.name, "replica": replica.name])
                     }
                 }

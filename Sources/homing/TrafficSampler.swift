@@ -12,8 +12,8 @@ final class TrafficSampler: Service {
     static let capacity = 120
 
     private struct State {
-        /// Sums at the end of the last interval, by slot.
-        var before: [ReplicaTraffic] = []
+        /// Sums at the end of the last interval, by the replica's serial.
+        var before: [UInt64: ReplicaTraffic] = [:]
         var points: [TrafficHistory.Point] = []
     }
 
@@ -37,11 +37,12 @@ final class TrafficSampler: Service {
         TrafficHistory(intervalMs: Self.intervalMs, points: self.state.withLock { $0.points })
     }
 
-    /// Sums of all loops by slot.
-    var totals: [ReplicaTraffic] {
-        self.logs.map(\.traffic).reduce(into: []) { totals, traffic in
-            while totals.count < traffic.count { totals.append(ReplicaTraffic()) }
-            for slot in traffic.indices { totals[slot] = totals[slot] + traffic[slot] }
+    /// Sums of all loops by the replica's serial.
+    var totals: [UInt64: ReplicaTraffic] {
+        self.logs.map(\.traffic).reduce(into: [:]) { totals, traffic in
+            for sums in traffic where sums.owner > 0 {
+                totals[sums.owner] = (totals[sums.owner] ?? ReplicaTraffic(owner: sums.owner)) + sums
+            }
         }
     }
 
@@ -52,10 +53,11 @@ final class TrafficSampler: Service {
         self.state.withLock { state in
             var shares: [TrafficHistory.Share] = []
             for cluster in self.clusters {
-                for replica in cluster.replicas where replica.slot < totals.count {
-                    let before = replica.slot < state.before.count ? state.before[replica.slot] : ReplicaTraffic()
-                    let change = totals[replica.slot].since(before)
-                    guard change != ReplicaTraffic() else { continue }
+                for replica in cluster.replicas {
+                    guard let sums = totals[replica.serial] else { continue }
+                    let nothing = ReplicaTraffic(owner: replica.serial)
+                    let change = sums.since(state.before[replica.serial] ?? nothing)
+                    guard change != nothing else { continue }
                     shares.append(TrafficHistory.Share(change, cluster: cluster.name, replica: replica.name))
                 }
             }

@@ -135,7 +135,8 @@ import Testing
                 #expect(try await house.ask(path).status == 200, "\(path)")
             }
             let guarded = [
-                "/metrics", "/api/clusters", "/api/replicas", "/api/decisions", "/api/events", "/api/history",
+                "/metrics", "/api/clusters", "/api/replicas", "/api/discovery", "/api/decisions", "/api/events",
+                "/api/history",
                 "/api/config", "/api/log-level",
             ]
             for path in guarded + ["/api/stream"] {

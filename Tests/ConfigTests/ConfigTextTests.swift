@@ -181,3 +181,22 @@ struct ConfigTextTests {
         #expect(all.description == "x.yaml:3: a.b: is wrong\nx.yaml: c: too")
     }
 }
+
+struct ListAtTheTopTests {
+    private func read(_ text: String, listKey: String?) -> (SampleSettings, [String]) {
+        var settings = SampleSettings()
+        let findings = ConfigText.read(text, into: &settings, secrets: .none, listKey: listKey)
+        return (settings, findings.problems.map(\.description))
+    }
+
+    @Test func `a list at the top belongs to the key that is named`() {
+        let (settings, problems) = self.read("- one\n- two\n", listKey: "tags")
+        #expect(problems == [] && settings.tags == ["one", "two"])
+        #expect(self.read("tags: [one]", listKey: "tags").0.tags == ["one"])
+    }
+
+    @Test func `where no key is named it is a problem, and so is anything else at the top`() {
+        #expect(self.read("[one]", listKey: nil).1.first?.contains("expected sections with keys at the top") == true)
+        #expect(self.read("one", listKey: "tags").1.first?.contains("expected a list at the top") == true)
+    }
+}

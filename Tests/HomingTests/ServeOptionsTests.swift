@@ -76,7 +76,7 @@ struct ServeOptionsTests {
         let file = try TemporaryFile("clusters: [{ name: a }]")
         #expect(
             problems("-c", file.path) == [
-                "clusters: no cluster has a replica; name replicas in the file or with --replica"
+                "clusters: no cluster has a replica; name replicas in the file or with --replica, or where to discover them"
             ])
     }
 

@@ -25,9 +25,15 @@ def promtool(*arguments: str, text: str = "") -> str:
 
 
 @pytest.fixture
-def families(own_fleet) -> set[str]:
-    """Every metric of a fleet that has served, failed and lost a replica, held against promtool's rules."""
-    fleet = own_fleet(3)
+def families(own_fleet, tmp_path) -> set[str]:
+    """Every metric of a fleet that has served, discovers, failed and lost a replica, held against promtool's rules."""
+    found, file = tmp_path / "replicas.yaml", tmp_path / "homing.yaml"
+    found.write_text("[]")
+    sources = [{"type": "file", "path": str(found)}]
+    file.write_text(
+        json.dumps({"listeners": ["127.0.0.1:0"], "clusters": [{"name": "default", "discovery": sources}]})
+    )
+    fleet = own_fleet(3, "-c", str(file))
     with fleet.client() as client:
         for number in range(12):
             assert client.predict(f"prompt {number % 3} " * 100).ok
@@ -54,7 +60,7 @@ def test_metrics_pass_promtool_and_the_dashboard_and_the_rules_name_only_those(f
 
 @needs_promtool
 def test_the_alert_rules_pass_promtool():
-    assert "SUCCESS: 9 rules found" in promtool("check", "rules", str(DEPLOY / "alerts.yml"))
+    assert "SUCCESS: 10 rules found" in promtool("check", "rules", str(DEPLOY / "alerts.yml"))
 
 
 @needs_promtool

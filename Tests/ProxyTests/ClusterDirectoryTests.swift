@@ -17,7 +17,7 @@ struct ClusterDirectoryTests {
                 settings.name = "cluster\(number)"
                 settings.models = models
                 settings.replicas = [ReplicaSettings(address: Endpoint(.host("127.0.0.1", port: 1)))]
-                return Cluster(settings: settings, firstSlot: number, registry: registry, log: log)
+                return Cluster(settings: settings, slots: ReplicaSlots(), registry: registry, log: log)
             })
     }
 

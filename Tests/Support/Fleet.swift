@@ -38,6 +38,7 @@ package final class Fleet: Sendable {
 
     package let workers: [ScriptedWorker]
     package let cluster: Cluster
+    package let slots: ReplicaSlots
     package let directory: ClusterDirectory
     package let models: ModelLifecycle
     package let runtime: ProxyRuntime
@@ -79,11 +80,10 @@ package final class Fleet: Sendable {
         let registry = MetricRegistry()
         let log = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
         self.registry = registry
-        var clusters = [Cluster(settings: settings, firstSlot: 0, registry: registry, log: log)]
-        var slot = workers.count
-        for other in plan.otherClusters {
-            clusters.append(Cluster(settings: other, firstSlot: slot, registry: registry, log: log))
-            slot += other.replicas.count
+        let slots = ReplicaSlots()
+        self.slots = slots
+        let clusters = ([settings] + plan.otherClusters).map {
+            Cluster(settings: $0, slots: slots, registry: registry, log: log)
         }
         self.cluster = clusters[0]
         self.directory = ClusterDirectory(clusters: clusters)

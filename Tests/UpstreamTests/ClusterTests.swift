@@ -8,12 +8,15 @@ import Wire
 @testable import Upstream
 
 @Suite struct ClusterTests {
+    /// - Parameter firstSlot: slots that another cluster has.
     private static func cluster(replicas: Int = 2, firstSlot: Int = 0) -> Cluster {
+        let slots = ReplicaSlots()
+        for _ in 0..<firstSlot { _ = slots.take() }
         var settings = ClusterSettings()
         settings.name = "c"
         settings.replicas = (1...replicas).map { ReplicaSettings(address: Endpoint(.host("127.0.0.1", port: $0))) }
         return Cluster(
-            settings: settings, firstSlot: firstSlot, registry: MetricRegistry(),
+            settings: settings, slots: slots, registry: MetricRegistry(),
             log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -50,7 +50,7 @@ final class LiveFleet: Sendable {
         settings.replicas = workers.map { ReplicaSettings(address: $0.endpoint) }
         let registry = MetricRegistry()
         let log = Logger(label: "live") { _ in SwiftLogNoOpLogHandler() }
-        let cluster = Cluster(settings: settings, firstSlot: 0, registry: registry, log: log)
+        let cluster = Cluster(settings: settings, slots: ReplicaSlots(), registry: registry, log: log)
         // Nobody probes: the workers are there until they are stopped.
         for replica in cluster.replicas { cluster.probed(replica, .alive, latencyNs: 1) }
 

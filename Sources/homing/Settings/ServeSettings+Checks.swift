@@ -20,16 +20,25 @@ extension ServeSettings {
         for (index, listener) in self.listeners.enumerated() { checks.security(of: listener, "listeners[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.security(of: cluster, "clusters[\(index)]") }
         for (index, cluster) in self.clusters.enumerated() { checks.replicas(of: cluster, "clusters[\(index)]") }
+        for (index, cluster) in self.clusters.enumerated() {
+            for (path, text) in cluster.discoveryContradictions { checks.report("clusters[\(index)].\(path)", text) }
+        }
         return checks.problems
     }
 
     /// Why these settings, although right, are not enough to serve; nil when they are.
     var lack: String? {
         guard !self.clusters.isEmpty else { return "there is no cluster; name replicas in the file or with --replica" }
-        guard self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
-            return "no cluster has a replica; name replicas in the file or with --replica"
+        guard self.mayGetReplicas || self.clusters.contains(where: { !$0.replicas.isEmpty }) else {
+            return "no cluster has a replica; name replicas in the file or with --replica, or where to discover them"
         }
         return nil
+    }
+
+    /// Whether a replica may join while the proxy serves: a cluster may begin without any then.
+    var mayGetReplicas: Bool {
+        let mayBeAdded = self.admin.address != nil && !self.admin.auth.tokens.isEmpty
+        return mayBeAdded || self.clusters.contains { !$0.discovery.isEmpty }
     }
 
     private struct Checks {
@@ -208,7 +217,7 @@ extension ServeSettings {
         }
 
         /// The line of the path, or of the nearest place around it that has one.
-        private mutating func report(_ path: String, _ text: String) {
+        mutating func report(_ path: String, _ text: String) {
             var place = Substring(path)
             while self.lines[String(place)] == nil, let end = place.lastIndex(where: { $0 == "." || $0 == "[" }) {
                 place = place[..<end]

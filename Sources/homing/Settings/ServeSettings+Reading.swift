@@ -101,9 +101,17 @@ extension ClusterSettings: ConfigSection {
             "lost_answer_status", &self.lostAnswerStatus, .oneOf,
             "The status of an answer that ends because one of several replicas was lost. aborted: what LocalAI must see, "
                 + "since it unloads a model on UNAVAILABLE. unavailable: what generic gRPC callers expect.")
+        section.value(
+            "replica_drain_timeout_ms", &self.replicaDrainTimeoutMs, .int(in: 0...86_400_000),
+            "How long streams on a replica that is removed may go on; then they are cut. One that is only drained is left to "
+                + "finish.")
         section.sections(
             "replicas", &self.replicas, shorthand: "address",
             "The worker processes. An address alone is enough for a replica.")
+        section.sections(
+            "discovery", &self.discovery,
+            "Where further replicas are found, and looked for again and again: DNS, a file, LocalAI's registry. A source "
+                + "that fails leaves its last replicas in place.")
     }
 }
 

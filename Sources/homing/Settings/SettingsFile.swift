@@ -34,7 +34,7 @@ enum SettingsFile {
     }
 
     /// The file's bytes; of a larger file, one byte more than `limit`, so that whoever reads them sees that it is.
-    private static func bytes(of path: String, atMost limit: Int) throws(UnreadableFile) -> [UInt8] {
+    static func bytes(of path: String, atMost limit: Int) throws(UnreadableFile) -> [UInt8] {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw UnreadableFile(path: path, reason: "it does not exist or may not be read")
         }

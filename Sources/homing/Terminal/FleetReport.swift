@@ -9,8 +9,9 @@ struct FleetReport {
     let readiness: String
     let clusters: [ClusterSnapshot]
     let replicas: [ReplicaSnapshot]
+    let sources: [DiscoverySnapshot]
     let history: TrafficHistory
-    /// The two lists as the port wrote them, for --json.
+    /// The lists as the port wrote them, for --json.
     private let written: [String]
 
     init(asking client: AdminClient) async throws(AdminClient.Failure) {
@@ -20,20 +21,24 @@ struct FleetReport {
         self.readiness = String(decoding: ready.body, as: UTF8.self)
         let clusters = try await client.get("/api/clusters")
         let replicas = try await client.get("/api/replicas")
+        let sources = try await client.get("/api/discovery")
         self.history = try await client.get("/api/history", as: TrafficHistory.self)
-        self.written = [clusters.body, replicas.body].map {
+        self.written = [clusters.body, replicas.body, sources.body].map {
             String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         }
         guard let clusterList = try? JSONDecoder().decode(ClusterList.self, from: clusters.body),
-            let replicaList = try? JSONDecoder().decode(ReplicaList.self, from: replicas.body)
+            let replicaList = try? JSONDecoder().decode(ReplicaList.self, from: replicas.body),
+            let sourceList = try? JSONDecoder().decode(DiscoveryList.self, from: sources.body)
         else {
             throw AdminClient.Failure(description: "\(client.address) answers as another version of homing does")
         }
         self.clusters = clusterList.clusters
         self.replicas = replicaList.replicas
+        self.sources = sourceList.sources
     }
 
-    /// One line of JSON: `ready`, `readiness`, `clusters` as /api/clusters, `replicas` as /api/replicas.
+    /// One line of JSON: `ready`, `readiness`, `clusters` as /api/clusters, `replicas` as /api/replicas, `sources`
+    /// as /api/discovery.
     var json: String {
         let inner = self.written.map { String($0.dropFirst().dropLast()) }
         let encoded = try? JSONEncoder().encode(self.readiness)
@@ -41,7 +46,7 @@ struct FleetReport {
         return #"{"ready":\#(self.isReady),"readiness":\#(readiness),\#(inner.joined(separator: ","))}"#
     }
 
-    /// A line for the whole, one for each cluster, a table of its replicas.
+    /// A line for the whole, one for each cluster and each of its sources, a table of its replicas.
     func lines(_ style: TerminalStyle) -> [String] {
         let verdict = style.painted(self.isReady ? "● ready" : "✕ \(self.readiness)", self.isReady ? .good : .bad)
         var lines = ["\(style.painted("homing", .strong)) at \(self.address)  \(verdict)"]
@@ -53,9 +58,18 @@ struct FleetReport {
                     + "\(cluster.usableReplicas) of \(cluster.replicas) usable, \(cluster.inFlight) in flight, "
                     + (cluster.queue.waiting > 0 ? "\(cluster.queue.waiting) waiting, " : "")
                     + "\(cluster.picks) picks")
+            for source in self.sources where source.cluster == cluster.name {
+                lines.append(Self.line(of: source, style))
+            }
             lines += self.table(of: cluster).lines(style)
         }
         return lines
+    }
+
+    private static func line(of source: DiscoverySnapshot, _ style: TerminalStyle) -> String {
+        let found = "\(source.source): \(source.subject), \(source.replicas.count) found"
+        guard let problem = source.problem else { return found }
+        return "\(found), \(style.painted("✕ \(problem)", .bad))"
     }
 
     private func table(of cluster: ClusterSnapshot) -> TextTable {
