@@ -129,7 +129,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                "Replay", "Telemetry", "Admin", argumentParser, logging,
+                "Discovery", "Replay", "Telemetry", "Admin", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]

@@ -21,7 +21,8 @@ enum AdminPage: String, CaseIterable {
     var isPublic: Bool {
         switch self {
         case .status, .live, .ready, .schema: true
-        case .metrics, .clusters, .replicas, .discovery, .decisions, .events, .history, .config, .logLevel, .stream: false
+        case .metrics, .clusters, .replicas, .discovery, .decisions, .events, .history, .config, .logLevel, .stream:
+            false
         }
     }
 

@@ -7,6 +7,7 @@ says so.
 import json
 import os
 import pathlib
+import socket
 import time
 
 import pytest
@@ -451,6 +452,20 @@ def test_a_database_that_dies_or_hangs_leaves_the_last_list(discovering, registr
         registry.set_replicas("qwen3", *(worker.address for worker in workers))
         await_usable(fleet, *workers)
     assert traffic.failed == []
+
+
+@needs_postgres
+def test_a_host_that_is_silent_does_not_stand_before_the_next_one(discovering, registry):
+    """As a primary that lost its power: who connects waits for ever."""
+    (worker,) = workers = [Worker().started()]
+    registry.set_replicas("qwen3", worker.address)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = registry.url.replace("127.0.0.1:", f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:")
+        fleet = discovering(workers, localai(url, connect_timeout_ms=300))
+        await_usable(fleet, worker)
+        assert sources(fleet)["localai"]["refreshes"]["failed"] == 0
 
 
 @needs_postgres
