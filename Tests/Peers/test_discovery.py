@@ -330,10 +330,10 @@ def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discoveri
         for text, problem in [
             ("- 127.0.0.1:50051\n- nowhere\n", f"{path}:2: replicas[1].address: the port is missing"),
             ("- address: 127.0.0.1:1\n  wieght: 3\n", 'did you mean "weight"?'),
-            ("- 127.0.0.1:1\n-127.0.0.1:2\n", f"{path}:2:"),
+            ("- 127.0.0.1:1\n-127.0.0.1:2\n", f"{path}:3: is not valid YAML"),
             ("- 127.0.0.1:0\n", "a replica needs its port"),
             ("", "lists nothing"),
-            ("[127.0.0.1:1", "is not valid YAML"),
+            ("[127.0.0.1:1", f"{path}:2: is not valid YAML"),
         ]:
             write(path, text)
             await_problem(fleet, "file", problem)
