@@ -26,6 +26,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -48,9 +49,12 @@ let package = Package(
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
+        // What no Swift may run between: fork and exec.
+        .target(name: "CSpawn"),
 
         // Leaves: they know nothing of each other.
-        .target(name: "Transport", dependencies: [nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: fast),
+        .target(
+            name: "Transport", dependencies: ["CSpawn", nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: fast),
         .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: fast),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: fast),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
@@ -68,7 +72,8 @@ let package = Package(
 
         // Plugged in.
         .target(
-            name: "Admin", dependencies: ["Telemetry", hummingbird, nioCore, nioPosix, logging, serviceLifecycle],
+            name: "Admin",
+            dependencies: ["Telemetry", hummingbird, hummingbirdCore, nioCore, nioPosix, logging, serviceLifecycle],
             // Files of the status page: part of the program, so that nothing lies beside it.
             resources: [
                 .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/live.js"),

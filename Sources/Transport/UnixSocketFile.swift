@@ -7,7 +7,8 @@ struct UnixSocketFile: Sendable {
     private let path: String
     private let stamp: FileStamp?
 
-    private init(path: String) {
+    /// The file that is there now, which from now on is ours.
+    init(path: String) {
         self.path = path
         self.stamp = FileStamp(path)
     }

@@ -12,9 +12,20 @@ import Wire
 /// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
 enum Assembly {
     /// Serves until SIGTERM or SIGINT, then drains. Throws when an address cannot be bound.
-    static func serve(_ settings: ServeSettings) async throws {
+    static func serve(_ settings: ServeSettings, _ start: StartConditions) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
+        // Until we leave: one that comes while we drain must not end us.
+        let upgradeSignals = await UnixSignalsSequence(trapping: .sigusr2)
+        defer { withExtendedLifetime(upgradeSignals) {} }
+        let plan = SocketPlan(
+            listeners: settings.listeners, admin: settings.admin.address, sockets: start.sockets,
+            predecessor: start.predecessor?.sockets)
+        for socket in plan.spare where start.predecessor != nil { socket.close() }
+        if start.predecessor == nil, let problem = plan.problem { throw ExitReason.cannotServe(problem) }
+        let report = ServiceReport(start.notifyPath)
+        let door = AdminDoor(inherited: plan.admin?.descriptor, isPaused: start.predecessor != nil)
+        let sockets = OpenSockets(door: door, admin: settings.admin.address)
         OpenFileLimit.raise()
         let events = EventLog(level: settings.logLevel)
         let log = events.logger(label: "homing") { StreamLogHandler.standardError(label: $0) }
@@ -62,7 +73,7 @@ enum Assembly {
             admin.address = try Self.adminAddress(address)
             services.append(
                 AdminServer(
-                    admin, source: fleet, access: AdminAccess(adminTokens), metrics: registry, log: log
+                    admin, source: fleet, access: AdminAccess(adminTokens), metrics: registry, log: log, door: door
                 ) { adminAddress.made($0) })
         }
         for (cluster, lifecycle) in zip(clusters, models) {
@@ -80,25 +91,44 @@ enum Assembly {
             registry: registry, log: log)
         services.append(
             HangupService(log: log) {
-                reloader.reloadNow()
-                tokens.reloadNow()
-                self.reopen(logFile, log)
+                await report.reloading {
+                    reloader.reloadNow()
+                    tokens.reloadNow()
+                    self.reopen(logFile, log)
+                }
             })
+        let status = StatusText(clusters: clusters, metrics: runtime.metrics)
         services.append(
             ProxyService(
                 listeners: settings.listeners.indices.map { index in
                     ProxyService.Listening(
                         settings.listeners[index], tls: certificates.listeners[index], tokens: listenerTokens[index],
-                        clusters: clusters)
+                        clusters: clusters, inherited: plan.listeners[index])
                 },
-                group: group, loops: proxyLoops, runtime: runtime, log: log, onReadiness: { fleet.readiness = $0 },
+                group: group, loops: proxyLoops, runtime: runtime, log: log, sockets: sockets,
+                handedOverDrainMs: settings.upgrade.drainTimeoutMs, startsPaused: start.predecessor != nil,
+                onReadiness: { fleet.readiness = $0 },
+                beforeServing: { if start.predecessor != nil { await Succession.probed(clusters) } },
                 onServing: { endpoints in
                     let admin = settings.admin.address == nil ? "off" : await adminAddress.value.description
                     let grpc = endpoints.map(\.description).joined(separator: ",")
                     let replicas = clusters.reduce(0) { $0 + $1.replicas.count }
                     self.say(
                         "homing serving grpc=\(grpc) admin=\(admin) clusters=\(clusters.count) replicas=\(replicas)")
+                    if let predecessor = start.predecessor {
+                        await Succession.takeOver(from: predecessor, sockets, plan, log)
+                    }
+                    report.begin(status: status.now)
                 }))
+        services.append(
+            UpgradeService(
+                settings.upgrade, signals: upgradeSignals, start: start, sockets: sockets, report: report,
+                registry: registry, log: log))
+        if report.isHeard {
+            services.append(
+                ReportService(
+                    report: report, pulse: LoopPulse(of: group), watchdogUs: start.watchdogUs, status: { status.now }))
+        }
         // At debug level the service group prints every service with all that hangs on it: megabytes, and no help.
         var lifecycleLog = log
         lifecycleLog.logLevel = max(log.logLevel, .info)

@@ -26,6 +26,7 @@ struct Homing: AsyncParsableCommand {
 
             Completions: homing --generate-completion-script bash (or zsh, or fish).
             """,
+        version: "homing \(Version.number)",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, PlayCommand.self, Decide.self,
             CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self,

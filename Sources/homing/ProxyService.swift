@@ -21,10 +21,18 @@ struct ProxyService: Service {
         let tls: TLSContext?
         /// Of a UNIX socket.
         let permissions: UInt32
+        let settings: ListenerSettings
+        /// A socket that listens already; nil to bind one.
+        let inherited: InheritedSocket?
 
         /// - Parameter tokens: those of the settings, which may be exchanged later.
-        init(_ settings: ListenerSettings, tls: TLSContext?, tokens: BearerTokens, clusters: [Cluster]) {
+        init(
+            _ settings: ListenerSettings, tls: TLSContext?, tokens: BearerTokens, clusters: [Cluster],
+            inherited: InheritedSocket? = nil
+        ) {
             self.endpoint = settings.address
+            self.settings = settings
+            self.inherited = inherited
             var access = ListenerAccess()
             access.cluster = settings.cluster.flatMap { name in clusters.firstIndex { $0.name == name } }
             access.tokens = TokenCheck(tokens)
@@ -40,16 +48,28 @@ struct ProxyService: Service {
     let loops: [LoopBound<ProxyLoop>]
     let runtime: ProxyRuntime
     let log: Logger
+    let sockets: OpenSockets
+    /// How long open streams may go on when another process has taken our place.
+    let handedOverDrainMs: Int
+    /// Nobody is accepted until the process whose place we take does not accept any more.
+    let startsPaused: Bool
     let onReadiness: @Sendable (Readiness) -> Void
+    /// Called before the first address is bound.
+    let beforeServing: @Sendable () async -> Void
     let onServing: @Sendable ([Endpoint]) async -> Void
 
     /// How long callers have to hear of the drain before new streams are refused: requests under way still get in.
     private static let noticeTime = Duration.milliseconds(200)
 
     func run() async throws {
+        await self.beforeServing()
         var bound: [Listener] = []
         do {
-            for listening in self.listeners { bound.append(try await self.bind(listening)) }
+            for listening in self.listeners {
+                let listener = try await self.bind(listening)
+                bound.append(listener)
+                self.sockets.opened(listening.settings, listener)
+            }
         } catch {
             // The files of UNIX sockets do not go by themselves.
             for listener in bound { await listener.close() }
@@ -68,7 +88,8 @@ struct ProxyService: Service {
         let name = Mutex(listening.endpoint.description)
         do {
             let listener = try await Listener.bind(
-                listening.endpoint, on: self.group, tls: listening.tls, unixPermissions: listening.permissions
+                listening.endpoint, on: self.group, tls: listening.tls, unixPermissions: listening.permissions,
+                inherited: listening.inherited, isPaused: self.startsPaused
             ) { loop in
                 loops[loop.index].value.accept(listener: name.withLock { $0 }, access: listening.access)
             }
@@ -80,12 +101,13 @@ struct ProxyService: Service {
     }
 
     private func drain(_ bound: [Listener]) async {
-        self.log.info("draining", metadata: ["limit_ms": "\(self.runtime.settings.drainTimeoutMs)"])
+        let limitMs = self.sockets.isHandedOver ? self.handedOverDrainMs : self.runtime.settings.drainTimeoutMs
+        self.log.info("draining", metadata: ["limit_ms": "\(limitMs)"])
         await self.onEveryLoop { $0.startDrain() }
         for listener in bound { await listener.close() }
         try? await Task.sleep(for: Self.noticeTime)
         await self.onEveryLoop { $0.finishDrain() }
-        let deadline = ContinuousClock.now + .milliseconds(self.runtime.settings.drainTimeoutMs)
+        let deadline = ContinuousClock.now + .milliseconds(limitMs)
         while await self.openConnections() > 0, ContinuousClock.now < deadline {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
         }

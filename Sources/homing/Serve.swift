@@ -1,4 +1,5 @@
 import ArgumentParser
+import Transport
 
 /// `homing serve`: the proxy, in the foreground until SIGTERM.
 struct Serve: AsyncParsableCommand {
@@ -11,7 +12,8 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             Callers speak gRPC over HTTP/2, in cleartext unless TLS is asked for, to homing as they would to one worker. Every stream goes to the \
             replica whose cache holds the longest part of its prompt, unless that one is too busy. Homing stays in the \
-            foreground; SIGTERM lets open streams end. Flags win over the file.
+            foreground; SIGTERM lets open streams end, SIGHUP reads certificates and tokens again, SIGUSR2 puts the program \
+            that is installed now in its place without losing a call. Flags win over the file.
 
             Example:
               homing serve --replica 127.0.0.1:50052 --replica 127.0.0.1:50053
@@ -23,7 +25,19 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let settings = try ExitReason.reported { try self.options.settings() }
-        try await Assembly.serve(settings)
+        let start: StartConditions
+        do throws(InheritedSocket.Problem) {
+            start = try StartConditions.take()
+        } catch {
+            throw ExitReason.cannotServe(error.description)
+        }
+        do {
+            let settings = try ExitReason.reported { try self.options.settings() }
+            try await Assembly.serve(settings, start)
+        } catch let code as ExitCode {
+            // The process whose place we were to take goes on, and its log says so.
+            start.predecessor?.channel.sayFailed(exitCode: UInt8(clamping: code.rawValue))
+            throw code
+        }
     }
 }

@@ -18,6 +18,7 @@ extension ServeSettings: ConfigSection {
         section.value(
             "threads", &self.threads, .int(in: 0...1_024), "Event loops that serve streams. 0 means one per core.")
         section.section("proxy", &self.proxy, "Limits and behaviour towards callers.")
+        section.section("upgrade", &self.upgrade, "How SIGUSR2 puts a new process in the place of this one.")
         section.section("access_log", &self.accessLog, "One line per stream that has ended.")
         section.value(
             "log_level", &self.logLevel, .oneOf, "The least important log messages that are written, to stderr.")
@@ -49,6 +50,10 @@ extension ListenerSettings: ConfigSection {
         section.value(
             "unix_permissions", &self.unixPermissions, .permissions,
             "Who may connect to a UNIX socket, in octal as chmod has it: its user, its group, everybody.")
+        section.optionalValue(
+            "socket_name", &self.socketName, .socketName,
+            "The name of the socket that a service manager opens for this listener: FileDescriptorName= of a systemd socket "
+                + "unit. Without it that is the socket which is bound to the address, if there is one.")
     }
 }
 
@@ -157,6 +162,18 @@ extension ValueForm where Value == Endpoint? {
 }
 
 extension ValueForm where Value == String {
+    /// What systemd takes for a name of a socket (sd_listen_fds(3)).
+    fileprivate static var socketName: Self {
+        Self(
+            expects: "1 to 255 printable ASCII characters other than ':'",
+            parse: { (scalar) throws(Mismatch) in
+                let isName = scalar.text.utf8.allSatisfy { (0x20...0x7E).contains($0) && $0 != UInt8(ascii: ":") }
+                guard isName, (1...255).contains(scalar.text.utf8.count) else { throw .unexpected }
+                return scalar.text
+            },
+            show: { ScalarText($0, isText: true) })
+    }
+
     /// The name of a cluster, fit to be a label of a metric.
     static var clusterName: Self {
         Self(

@@ -16,6 +16,8 @@ struct ServeSettings: Sendable, Equatable {
     /// Event loops that serve streams. Zero means one per core.
     var threads = 0
     var proxy = ProxySettings()
+    /// How another process takes our place.
+    var upgrade = UpgradeSettings()
     var accessLog = AccessLogSettings()
     /// The least important log messages that are written.
     var logLevel = Logger.Level.info
@@ -47,6 +49,8 @@ struct ListenerSettings: Sendable, Equatable {
     var auth = ListenerAuthSettings()
     /// Who may connect to a UNIX socket, as `chmod` has it.
     var unixPermissions: UInt32 = 0o660
+    /// Name of the inherited socket that takes the place of this one. Nil means the one that is bound to the address.
+    var socketName: String?
 }
 
 /// Who may call. Configuration section `listeners[].auth`.
