@@ -144,6 +144,6 @@ let package = Package(
 if Context.environment["HOMING_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Wire", "Config"], path: "Tests/Fuzz", exclude: ["Found", "Seeds"],
-            swiftSettings: strict))
+            name: "Fuzz", dependencies: ["Wire", "Config", "Discovery"], path: "Tests/Fuzz",
+            exclude: ["Found", "Seeds"], swiftSettings: strict))
 }

@@ -469,6 +469,18 @@ def test_a_host_that_is_silent_does_not_stand_before_the_next_one(discovering, r
 
 
 @needs_postgres
+def test_a_look_that_hangs_does_not_hold_up_the_end(discovering, registry, tmp_path):
+    (worker,) = workers = [Worker().started()]
+    path = tmp_path / "replicas.yaml"
+    write(path, as_yaml(worker))
+    registry.suspend()
+    fleet = discovering(workers, watched(path), localai(registry.url, connect_timeout_ms=3_600_000))
+    await_usable(fleet, worker)
+    assert sources(fleet)["localai"]["last_success_unix_ms"] is None
+    assert fleet.homing.terminate(limit=5) == 0
+
+
+@needs_postgres
 def test_only_loaded_replicas_of_healthy_nodes_with_the_current_revision_count(discovering, registry):
     """The worker that is right, and seven reasons why others are not."""
     (worker,) = workers = [Worker().started()]
