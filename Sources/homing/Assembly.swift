@@ -79,7 +79,7 @@ enum Assembly {
         for (cluster, lifecycle) in zip(clusters, models) {
             services.append(ProberService(prober: Prober(cluster: cluster, loops: upstreamLoops, models: lifecycle)))
         }
-        discovery.apply(zip(clusters, settings.clusters).map { (cluster: $0, settings: $1) })
+        discovery.apply(zip(clusters, settings.clusters).map { (cluster: $0, sources: $1.discovery) })
         services.append(discovery)
         let reloader = CertificateReloader(certificates, registry: registry, log: log)
         services.append(reloader)

@@ -41,14 +41,15 @@ final class DiscoveryService: Service {
 
     /// Makes these the sources that there are. One that is the same goes on; the replicas of one that is gone leave, and
     /// those of one that has changed stay until it has found others.
-    /// - Parameter clusters: with the settings that each of them has now.
-    func apply(_ clusters: [(cluster: Cluster, settings: ClusterSettings)]) {
+    /// - Parameter clusters: with the sources that each of them has now. A source without models goes by those that its
+    ///   cluster has at this moment.
+    func apply(_ clusters: [(cluster: Cluster, sources: [DiscoverySettings])]) {
         let gone = self.state.withLock { running in
             var old = running
-            running = clusters.flatMap { cluster, wanted in
-                wanted.discovery.map { source in
+            running = clusters.flatMap { cluster, sources in
+                sources.map { source in
                     var settings = source
-                    if settings.models.isEmpty { settings.models = wanted.models }
+                    if settings.models.isEmpty { settings.models = cluster.settings.models }
                     let same = old.firstIndex { $0.cluster === cluster && $0.settings == settings }
                     if let same { return old.remove(at: same) }
                     return self.start(settings, of: cluster)
