@@ -19,7 +19,8 @@ struct Homing: AsyncParsableCommand {
               homing status
               homing top
               homing logs --follow
-            Replicas that come and go while it serves:
+            Take up a changed configuration, and replicas that come and go, while it serves:
+              homing reload
               homing replica add 10.0.0.7:50052
               homing replica remove 10.0.0.7:50052
             See it work without any model, in a minute:
@@ -32,6 +33,6 @@ struct Homing: AsyncParsableCommand {
         version: "homing \(Version.number)",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, PlayCommand.self, Decide.self,
-            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self, ReplicaCommand.self,
+            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self, ReplicaCommand.self, ReloadCommand.self,
         ])
 }

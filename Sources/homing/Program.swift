@@ -28,7 +28,7 @@ enum Program {
                 try command.run()
             }
         } catch {
-            let isSight = ["status", "top", "logs", "replica"].contains(CommandLine.arguments.dropFirst().first)
+            let isSight = ["status", "top", "logs", "replica", "reload"].contains(CommandLine.arguments.dropFirst().first)
             guard isSight, Homing.exitCode(for: error) == .validationFailure else { Homing.exit(withError: error) }
             ExitReason.printError(Homing.fullMessage(for: error))
             Foundation.exit(SightExit.usage.rawValue)

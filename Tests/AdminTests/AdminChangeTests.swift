@@ -77,7 +77,8 @@ import Testing
                     ("POST", "/api/replicas"), ("POST", "/api/reload"), ("POST", "/api/replicas/a/drain"),
                     ("POST", "/api/replicas/a/undrain"), ("DELETE", "/api/replicas/a"),
                 ] {
-                    #expect(try await house.ask(path, method: method).status == status)
+                    let answer = try await house.ask(path, method: method)
+                    #expect(answer.status == status)
                 }
                 #expect(house.source.state.withLock { $0.orders.isEmpty })
             }
