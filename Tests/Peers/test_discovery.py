@@ -7,6 +7,7 @@ says so.
 import json
 import os
 import pathlib
+import signal
 import socket
 import time
 
@@ -59,6 +60,11 @@ def discovering(configured, monkeypatch):
         return configured({"listeners": ["127.0.0.1:0"], "clusters": [cluster]}, workers, awaits_probes)
 
     return start
+
+
+def some_workers(count: int) -> list[Worker]:
+    """Workers that start side by side."""
+    return [worker.started() for worker in [Worker() for _ in range(count)]]
 
 
 def workers_on_one_port(count: int) -> list[Worker]:
@@ -259,7 +265,7 @@ def srv(names: NameServer, **keys) -> dict:
 
 @needs_dnsmasq
 def test_targets_of_a_service_come_and_go_without_a_failed_call(discovering, names):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
 
     def change(*some: Worker):
         names.restart(*(line for worker in some for line in record(worker, workers.index(worker))))
@@ -271,7 +277,7 @@ def test_targets_of_a_service_come_and_go_without_a_failed_call(discovering, nam
 
 @needs_dnsmasq
 def test_weights_and_priorities_of_a_service_are_heeded(discovering, names):
-    first, reserve = workers = [Worker().started() for _ in range(2)]
+    first, reserve = workers = some_workers(2)
     names.start(*record(first, 0, priority=10, weight=7), *record(reserve, 1, priority=20, weight=3))
     fleet = discovering(workers, srv(names))
     await_usable(fleet, first)
@@ -311,7 +317,7 @@ def as_yaml(*workers: Worker) -> str:
 
 @pytest.mark.parametrize("form", [as_json, as_yaml])
 def test_a_file_changes_the_replicas_without_a_failed_call(discovering, tmp_path, form):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     path = tmp_path / "replicas"
     write(path, form(*workers))
     fleet = discovering(workers, watched(path))
@@ -321,7 +327,7 @@ def test_a_file_changes_the_replicas_without_a_failed_call(discovering, tmp_path
 
 
 def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discovering, tmp_path):
-    workers = [Worker().started() for _ in range(2)]
+    workers = some_workers(2)
     path = tmp_path / "replicas.yaml"
     write(path, as_yaml(*workers))
     fleet = discovering(workers, watched(path))
@@ -351,7 +357,7 @@ def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discoveri
 
 
 def test_a_file_may_be_for_several_clusters_and_may_be_empty(configured, tmp_path):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     path = tmp_path / "replicas.yaml"
     common, ours, theirs = (worker.address for worker in workers)
     write(path, f"replicas:\n- {common}\n- {{address: '{ours}', cluster: ours}}\n- {{address: '{theirs}', cluster: theirs}}\n")
@@ -377,7 +383,7 @@ def test_a_file_may_be_for_several_clusters_and_may_be_empty(configured, tmp_pat
 
 
 def test_a_static_replica_stays_whatever_the_sources_say(discovering, tmp_path):
-    fixed, found = workers = [Worker().started() for _ in range(2)]
+    fixed, found = workers = some_workers(2)
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     write(first, as_yaml(*workers))
     write(second, as_yaml(found))
@@ -394,6 +400,37 @@ def test_a_static_replica_stays_whatever_the_sources_say(discovering, tmp_path):
     await_usable(fleet, *workers)
 
 
+def test_a_reload_adds_changes_and_removes_sources_without_a_failed_call(discovering, tmp_path):
+    fixed, one, other = workers = some_workers(3)
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    write(first, as_yaml(one))
+    write(second, as_yaml(other))
+    fleet = discovering(workers, replicas=[fixed.address])
+    path = tmp_path / "homing.yaml"
+
+    def reload(*wanted: dict):
+        configuration = json.loads(path.read_text())
+        configuration["clusters"][0]["discovery"] = list(wanted)
+        write(path, json.dumps(configuration))
+        fleet.homing.process.send_signal(signal.SIGHUP)
+
+    with Traffic(fleet.address) as traffic:
+        await_usable(fleet, fixed)
+        for wanted, there in [
+            ([watched(first)], [fixed, one]),
+            ([watched(second)], [fixed, other]),
+            ([watched(first), watched(second, name="b")], workers),
+            ([watched(second, name="b")], [fixed, other]),
+            ([], [fixed]),
+            ([watched(first), watched(second, name="b")], workers),
+        ]:
+            reload(*wanted)
+            await_usable(fleet, *there)
+            assert sources(fleet).keys() == {source.get("name", "file") for source in wanted}
+            go_on(traffic, 10)
+    assert traffic.failed == []
+
+
 # MARK: - LocalAI's registry
 
 
@@ -406,7 +443,7 @@ def localai(url: str, **keys) -> dict:
 
 @needs_postgres
 def test_the_registry_changes_the_replicas_without_a_failed_call(discovering, registry):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     registry.set_replicas("qwen3", *(worker.address for worker in workers))
     fleet = discovering(workers, localai(registry.url))
     expect_changes(
@@ -419,7 +456,7 @@ def test_the_registry_changes_the_replicas_without_a_failed_call(discovering, re
 
 @needs_postgres
 def test_a_database_that_dies_or_hangs_leaves_the_last_list(discovering, registry):
-    workers = [Worker().started() for _ in range(2)]
+    workers = some_workers(2)
     registry.set_replicas("qwen3", *(worker.address for worker in workers))
     fleet = discovering(workers, localai(registry.socket_url))
     labels = {"cluster": "c", "source": "localai"}
@@ -457,7 +494,7 @@ def test_a_database_that_dies_or_hangs_leaves_the_last_list(discovering, registr
 @needs_postgres
 def test_a_host_that_is_silent_does_not_stand_before_the_next_one(discovering, registry):
     """As a primary that lost its power: who connects waits for ever."""
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -470,7 +507,7 @@ def test_a_host_that_is_silent_does_not_stand_before_the_next_one(discovering, r
 
 @needs_postgres
 def test_a_look_that_hangs_does_not_hold_up_the_end(discovering, registry, tmp_path):
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     path = tmp_path / "replicas.yaml"
     write(path, as_yaml(worker))
     registry.suspend()
@@ -483,7 +520,7 @@ def test_a_look_that_hangs_does_not_hold_up_the_end(discovering, registry, tmp_p
 @needs_postgres
 def test_only_loaded_replicas_of_healthy_nodes_with_the_current_revision_count(discovering, registry):
     """The worker that is right, and seven reasons why others are not."""
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address, *(f"127.0.0.1:{port}" for port in range(1, 6)))
     registry.set_replicas("other", "127.0.0.1:6")
     registry.sql(
@@ -514,7 +551,7 @@ def test_only_loaded_replicas_of_healthy_nodes_with_the_current_revision_count(d
 
 @needs_postgres
 def test_a_registry_without_revisions_is_understood_and_nothing_is_written(discovering, registry):
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address)
     registry.sql("ALTER TABLE model_config_states RENAME TO later; ALTER TABLE node_models RENAME config_revision TO x")
     try:
@@ -532,7 +569,7 @@ def test_a_registry_without_revisions_is_understood_and_nothing_is_written(disco
 
 @needs_postgres
 def test_a_password_is_read_again_and_never_shown(discovering, registry, tmp_path):
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address)
     secret = tmp_path / "password"
     secret.write_text("wrong one\n")
