@@ -9,12 +9,13 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
 from nameserver import DNSMASQ, NameServer
-from processes import Worker, wait_until
+from processes import Worker, program, wait_until
 from registry import BINARIES, PASSWORD, Registry
 from schema import problems
 from traffic import Traffic
@@ -190,6 +191,8 @@ def test_a_name_server_that_dies_or_forgets_the_name_leaves_the_last_list(discov
         assert before.sum("homing_discovery_refreshes_total", **labels, result="ok") >= 1
         success = "homing_discovery_last_success_timestamp_seconds"
         assert abs(during.sum(success, **labels) - time.time()) < 60
+        said = subprocess.run([program(), "status", "--admin", fleet.homing.admin], capture_output=True, text=True)
+        assert "dns: dns workers.test" in said.stdout and "2 found, ✕ workers.test" in said.stdout, said.stdout
         go_on(traffic)
         await_usable(fleet, *workers)
 
