@@ -53,7 +53,8 @@ package struct PrefixIndex: Sendable {
         index.serial = self.serial
         index.holders = self.holders
         for slot in index.holders.indices {
-            index.holders[slot].generation = self.holders[slot].generation == .max ? 1 : index.holders[slot].generation + 1
+            let generation = self.holders[slot].generation
+            index.holders[slot].generation = generation == .max ? 1 : generation + 1
             index.holders[slot].blocks = 0
         }
         return index
@@ -125,7 +126,8 @@ package struct PrefixIndex: Sendable {
     /// was displaced by the claim does not return. Does nothing when the deepest block's mark is gone or renewed.
     package mutating func withdraw(_ ticket: NoteTicket) {
         guard ticket.claimed > 0, self.holders[Int(ticket.slot)].generation == ticket.generation,
-            Int(ticket.entry) < self.entries.count, self.entries[Int(ticket.entry)].isUsed, self.entries[Int(ticket.entry)].hash == ticket.hash,
+            Int(ticket.entry) < self.entries.count, self.entries[Int(ticket.entry)].isUsed,
+            self.entries[Int(ticket.entry)].hash == ticket.hash,
             self.claim(of: ticket, on: ticket.entry) != nil
         else { return }
         var entry = ticket.entry

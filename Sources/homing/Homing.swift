@@ -33,6 +33,7 @@ struct Homing: AsyncParsableCommand {
         version: "homing \(Version.number)",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, PlayCommand.self, Decide.self,
-            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self, ReplicaCommand.self, ReloadCommand.self,
+            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self, ReplicaCommand.self,
+            ReloadCommand.self,
         ])
 }

@@ -59,10 +59,11 @@ struct TokenReloaderTests {
         tokens.take(before)
         let owner = "listener \(ServeSettings.defaultListener)"
         #expect(
-            Self.counts(registry) == [
-                Self.line("cluster ", "failed", 0), Self.line(owner, "failed", 0),
-                Self.line("cluster ", "replaced", 0), Self.line(owner, "replaced", 0),
-            ].sorted())
+            Self.counts(registry)
+                == [
+                    Self.line("cluster ", "failed", 0), Self.line(owner, "failed", 0),
+                    Self.line("cluster ", "replaced", 0), Self.line(owner, "replaced", 0),
+                ].sorted())
         var after = Self.settings([BearerToken("new", from: .file("/a"))], nil)
         after.admin.auth.tokens = [AcceptedToken(token: BearerToken("root", from: .file("/r")))]
         tokens.take(after)
@@ -84,7 +85,8 @@ struct TokenReloaderTests {
             [
                 .init(name: "listener x", tokens: mixed) { _ in [] },
                 .init(name: "cluster y", tokens: single) { _ in [] },
-                .init(name: "listener z", tokens: BearerTokens([BearerToken("e", from: .environment("E"))])) { _ in [] },
+                .init(name: "listener z", tokens: BearerTokens([BearerToken("e", from: .environment("E"))])) { _ in []
+                },
             ],
             registry: registry, log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() },
             secrets: { files.sources })

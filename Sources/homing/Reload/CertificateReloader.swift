@@ -98,7 +98,9 @@ final class CertificateReloader: Service {
     private func watch(_ watched: Certificates.Watched) async {
         while true {
             let interval = self.intervals.withLock { $0[watched.owner] } ?? 0
-            guard (try? await Task.sleep(for: interval > 0 ? .milliseconds(interval) : Self.idle)) != nil else { return }
+            guard (try? await Task.sleep(for: interval > 0 ? .milliseconds(interval) : Self.idle)) != nil else {
+                return
+            }
             guard interval > 0 else { continue }
             switch watched.context.reload() {
             case .unchanged: ()

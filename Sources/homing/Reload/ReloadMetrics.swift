@@ -25,7 +25,8 @@ final class ReloadMetrics: Sendable {
             "homing_config_generation", help: "Counts the settings of this process, from 1.")
         self.lastSuccess = registry.gauge(
             "homing_config_last_reload_success_timestamp_seconds",
-            help: "When the settings in use were read, in seconds since 1970: at the last reload that found no problem.")
+            help: "When the settings in use were read, in seconds since 1970: at the last reload that found no problem."
+        )
         self.generation.set(generation)
         self.lastSuccess.set(Self.now)
     }

@@ -109,7 +109,9 @@ extension ServeSettings {
     fileprivate mutating func takeListeners(of wanted: ServeSettings) {
         var others = wanted.listeners
         for index in self.listeners.indices {
-            guard let place = others.firstIndex(where: { $0.address == self.listeners[index].address }) else { continue }
+            guard let place = others.firstIndex(where: { $0.address == self.listeners[index].address }) else {
+                continue
+            }
             let other = others.remove(at: place)
             self.listeners[index].auth = other.auth
             if self.listeners[index].tls != nil, let tls = other.tls { self.listeners[index].tls = tls }

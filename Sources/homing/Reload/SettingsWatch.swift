@@ -28,7 +28,9 @@ struct SettingsWatch: Service {
         var seen = FileStamp(path)
         while true {
             let interval = self.intervalMs()
-            guard (try? await Task.sleep(for: interval > 0 ? .milliseconds(interval) : Self.idle)) != nil else { return }
+            guard (try? await Task.sleep(for: interval > 0 ? .milliseconds(interval) : Self.idle)) != nil else {
+                return
+            }
             guard interval > 0, var stamp = FileStamp(path), stamp != seen else { continue }
             while true {
                 guard (try? await Task.sleep(for: Self.settling)) != nil else { return }
