@@ -68,6 +68,19 @@ def test_every_block_is_fenced_in_pairs_and_has_a_known_language(page):
     assert {block.language for block in page.blocks} <= {"sh", "yaml", "json", "text", "swift", "promql", "ini", "sql"}
 
 
+COMMAND = re.compile(r"^(?:\$ |sudo |[A-Z_]+=\S+ )*(?:homing|curl|kill|systemctl|kubectl|apt|apt-get|docker|scripts/\w+) ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_no_command_hides_in_a_block_without_a_language(page):
+    inside, language = False, ""
+    for line in page.text.splitlines():
+        if line.startswith("```"):
+            inside, language = not inside, line[3:]
+        elif inside and not language:
+            assert not COMMAND.match(line), f"write the block as sh: {line}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_every_piece_of_configuration_is_right(page, keys):
     sections = {re.split(r"[.\[]", key["path"])[0] for key in keys}
