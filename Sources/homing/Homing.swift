@@ -19,6 +19,10 @@ struct Homing: AsyncParsableCommand {
               homing status
               homing top
               homing logs --follow
+            Take up a changed configuration, and replicas that come and go, while it serves:
+              homing reload
+              homing replica add 10.0.0.7:50052
+              homing replica remove 10.0.0.7:50052
             See it work without any model, in a minute:
               homing demo
             What a policy would do with your own traffic:
@@ -29,6 +33,7 @@ struct Homing: AsyncParsableCommand {
         version: "homing \(Version.number)",
         subcommands: [
             Serve.self, Predict.self, WorkerCommand.self, Demo.self, ReplayCommand.self, PlayCommand.self, Decide.self,
-            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self,
+            CheckConfig.self, StatusCommand.self, TopCommand.self, LogsCommand.self, ReplicaCommand.self,
+            ReloadCommand.self,
         ])
 }

@@ -33,7 +33,8 @@ struct Serve: AsyncParsableCommand {
         }
         do {
             let settings = try ExitReason.reported { try self.options.settings() }
-            try await Assembly.serve(settings, start)
+            let options = self.options
+            try await Assembly.serve(settings, start, file: options.configuration) { try options.settings() }
         } catch let code as ExitCode {
             // The process whose place we were to take goes on, and its log says so.
             start.predecessor?.channel.sayFailed(exitCode: UInt8(clamping: code.rawValue))

@@ -2,7 +2,7 @@ internal import NIOCore
 internal import NIOSSL
 
 /// The settings of one side of TLS, and how they become a context of the TLS library.
-enum TLSSide: Sendable {
+enum TLSSide: Sendable, Equatable {
     case server(TLSServerSettings)
     case client(TLSClientSettings)
 
