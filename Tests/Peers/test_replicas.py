@@ -142,8 +142,9 @@ def test_a_stream_that_outlives_the_limit_is_cut_and_tells_why(operated):
         outcome = call.outcome()
         assert outcome.code is grpc.StatusCode.ABORTED and "went away" in outcome.details
     operator.await_gone(home)
-    events = [event["message"] for event in ask(operator.admin, "/api/events")[1]["events"]]
-    assert "replica to be removed" in events and "replica removed" in events
+    told = lambda: [event["message"] for event in ask(operator.admin, "/api/events")[1]["events"]]
+    assert "replica to be removed" in told()
+    wait_until(lambda: "replica removed" in told(), "its end is told")
     operator.add(home)
     operator.await_available(home)
 
