@@ -66,6 +66,18 @@ import Testing
         }
     }
 
+    @Test func `each host of a database has its own turn`() {
+        func hosts(_ database: String) -> [String] {
+            PostgresConnection.hosts(of: database).map { $0.map { "\($0)=\($1)" }.joined(separator: " ") }
+        }
+        #expect(hosts("postgresql://a:1,b:2/x") == ["host=a port=1", "host=b port=2"])
+        #expect(hosts("host=a,b,c port=5 dbname=x") == ["host=a port=5", "host=b port=5", "host=c port=5"])
+        #expect(hosts("hostaddr=10.0.0.1,10.0.0.2") == ["hostaddr=10.0.0.1", "hostaddr=10.0.0.2"])
+        for single in ["postgresql://a:1/x", "dbname=x", "host=a,b hostaddr=10.0.0.1", "host=a,b port=1,2,3", "?"] {
+            #expect(hosts(single) == [""], "\(single)")
+        }
+    }
+
     @Test func `names of models reach the database as they are`() {
         #expect(LocalAILookup.array([]) == "{}")
         #expect(LocalAILookup.array(["qwen3", #"a"b\c,{d}"#]) == #"{"qwen3","a\"b\\c,{d}"}"#)

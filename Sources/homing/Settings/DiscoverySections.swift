@@ -93,7 +93,7 @@ extension DiscoverySettings: ConfigSection {
             "query_interval_ms", &self.queryIntervalMs, .int(in: 100...86_400_000), "How often the database is asked.")
         section.value(
             "connect_timeout_ms", &self.connectTimeoutMs, .int(in: someTime),
-            "How long connecting to the database and logging in may take.")
+            "How long connecting to the database and logging in may take, for each host of its address.")
         section.value(
             "query_timeout_ms", &self.queryTimeoutMs, .int(in: someTime),
             "How long the query may take; the database ends it then.")
