@@ -16,7 +16,7 @@ enum Assembly {
     ///   - file: the configuration file, if there is one: it is looked at for changes.
     ///   - load: reads the settings again, as they were read.
     static func serve(
-        _ settings: ServeSettings, _ start: StartConditions, file: String?,
+        _ settings: ServeSettings, _ start: StartConditions, file: ReadFile?,
         load: @escaping @Sendable () throws -> ServeSettings
     ) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
@@ -104,7 +104,7 @@ enum Assembly {
                 }
             })
         services.append(
-            SettingsWatch(path: file, intervalMs: { sight.shown.reloadIntervalMs }, log: log) {
+            SettingsWatch(file: file, intervalMs: { sight.shown.reloadIntervalMs }, log: log) {
                 await report.reloading { _ = await reloader.reload(.file) }
             })
         let status = StatusText(clusters: clusters, metrics: runtime.metrics)

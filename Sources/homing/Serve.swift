@@ -32,9 +32,13 @@ struct Serve: AsyncParsableCommand {
             throw ExitReason.cannotServe(error.description)
         }
         do {
-            let settings = try ExitReason.reported { try self.options.settings() }
             let options = self.options
-            try await Assembly.serve(settings, start, file: options.configuration) { try options.settings() }
+            let file = options.configuration.map { ReadFile($0) }
+            let settings = try ExitReason.reported { try options.settings() }
+            try await Assembly.serve(settings, start, file: file) {
+                file?.isRead()
+                return try options.settings()
+            }
         } catch let code as ExitCode {
             // The process whose place we were to take goes on, and its log says so.
             start.predecessor?.channel.sayFailed(exitCode: UInt8(clamping: code.rawValue))
