@@ -117,12 +117,11 @@ package final class MetricRegistry: Sendable {
     package func removeSeries(labels: [String: String]) {
         require(!labels.isEmpty, "removing every series at once is never meant")
         self.families.withLock { families in
-            for (name, family) in families {
-                var family = family
-                family.series = family.series.filter { _, series in
-                    !labels.allSatisfy { series.labels[$0.key] == $0.value }
+            for (name, family) in families where labels.keys.allSatisfy(family.labelNames?.contains ?? { _ in false }) {
+                let gone = family.series.filter { _, series in
+                    labels.allSatisfy { series.labels[$0.key] == $0.value }
                 }
-                families[name] = family
+                for key in gone.keys { families[name]?.series[key] = nil }
             }
         }
     }

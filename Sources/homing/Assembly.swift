@@ -31,7 +31,7 @@ enum Assembly {
     ///   - onlyDescribing: is told the metrics instead, and nothing is served.
     ///   - load: reads the settings again, as they were read.
     static func serve(
-        _ settings: ServeSettings, _ start: StartConditions, file: String?,
+        _ settings: ServeSettings, _ start: StartConditions, file: ReadFile?,
         onlyDescribing metrics: Announcement<[MetricDescription]>? = nil,
         load: @escaping @Sendable () throws -> ServeSettings
     ) async throws {
@@ -120,7 +120,7 @@ enum Assembly {
                 }
             })
         services.append(
-            SettingsWatch(path: file, intervalMs: { sight.shown.reloadIntervalMs }, log: log) {
+            SettingsWatch(file: file, intervalMs: { sight.shown.reloadIntervalMs }, log: log) {
                 await report.reloading { _ = await reloader.reload(.file) }
             })
         let status = StatusText(clusters: clusters, metrics: runtime.metrics)

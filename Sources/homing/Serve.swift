@@ -39,11 +39,15 @@ struct Serve: AsyncParsableCommand {
             throw ExitReason.cannotServe(error.description)
         }
         do {
-            let settings = try ExitReason.reported {
-                try self.options.settings { ExitReason.printError("note: \($0)") }
-            }
             let options = self.options
-            try await Assembly.serve(settings, start, file: options.file()) { try options.settings() }
+            let file = options.file().map { ReadFile($0) }
+            let settings = try ExitReason.reported {
+                try options.settings { ExitReason.printError("note: \($0)") }
+            }
+            try await Assembly.serve(settings, start, file: file) {
+                file?.isRead()
+                return try options.settings()
+            }
         } catch let code as ExitCode {
             // The process whose place we were to take goes on, and its log says so.
             start.predecessor?.channel.sayFailed(exitCode: UInt8(clamping: code.rawValue))

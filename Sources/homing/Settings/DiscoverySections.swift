@@ -62,7 +62,9 @@ extension DiscoverySettings: ConfigSection {
         section.value(
             "max_interval_ms", &self.maxIntervalMs, .int(in: 10...86_400_000),
             "Longest time between two looks, however long an answer holds.")
-        section.value("timeout_ms", &self.timeoutMs, .int(in: someTime), "How long one look may take.")
+        section.value(
+            "timeout_ms", &self.timeoutMs, .int(in: someTime),
+            "How long the answers to a round of questions may take. srv has two: for the service, and for its targets.")
     }
 
     private mutating func readFile(from section: SectionReader) {
