@@ -21,6 +21,8 @@ package struct TruePlannerRouter: Router {
         var own: [Double]
         var seen: [Int]
         var order = 0.0
+        /// Seconds that it may wait at most.
+        var patience = 0.0
     }
 
     package init(_ settings: ExpectedTTFTSettings, replicas: Int) {
@@ -42,6 +44,8 @@ package struct TruePlannerRouter: Router {
         let best = self.cheapest(arrived, simulation)
         let holds = self.settings.maxWaitMs > 0 && self.waiting.count < AdmissionSettings().maxWaiting
         if !holds || (self.waiting.isEmpty && self.starts[best] <= self.ahead) { return best }
+        let soonest = zip(self.starts, arrived.own).map { $0 + $1 }.min() ?? 0
+        arrived.patience = soonest * self.settings.patience(replicas: self.starts.count)
         self.waiting.append(arrived)
         return nil
     }
@@ -75,7 +79,7 @@ package struct TruePlannerRouter: Router {
 
     private func isDue(_ waiting: Waiting, _ simulation: Simulation) -> Bool {
         let arrival = simulation.trace.requests[waiting.request].arrivalMs
-        return simulation.now * 1_000 >= arrival + Double(self.settings.maxWaitMs)
+        return simulation.now >= arrival / 1_000 + min(Double(self.settings.maxWaitMs) / 1_000, waiting.patience)
     }
 
     private mutating func readStarts(_ simulation: Simulation) {
@@ -105,7 +109,7 @@ package struct TruePlannerRouter: Router {
     }
 
     private func cheapest(_ waiting: Waiting, _ simulation: Simulation) -> Int {
-        let price = self.settings.priceIdle + self.settings.pricePerWaiting * self.waitingPerReplica
+        let price = self.settings.price(waiting: self.waitingPerReplica, replicas: self.starts.count)
         var best = 0
         var bestCost = Double.infinity
         var smallest = Double.infinity

@@ -54,6 +54,19 @@ extension ExpectedTTFT {
         return smallest
     }
 
+    /// Nanoseconds that a prompt may be held back, of which `self.held` tells what is cached: a share of the time until
+    /// its first token if it were sent now.
+    func patienceNs(_ chain: PrefixChain, among candidates: Span<Candidate>, at now: Instant) -> UInt64 {
+        var soonest = Double.infinity
+        for position in candidates.indices {
+            let (slot, inFlight) = (candidates[position].slot, candidates[position].inFlight)
+            let own = self.model.seconds(Work(of: chain, cached: self.held[slot].bytes)) * self.loads[slot].speed
+            soonest = min(soonest, own + self.startSeconds(slot: slot, inFlight: inFlight, at: now))
+        }
+        let seconds = soonest * self.settings.patience(replicas: candidates.count)
+        return UInt64(min(max(seconds, 0), 1e6) * 1e9)
+    }
+
     /// Goes through the waiting prompts by turn and gives each its cheapest replica, counting those before it as if they
     /// had been sent. The first one whose replica is about to be free, or that waited long enough, goes now.
     mutating func plan(among candidates: Span<Candidate>, _ queue: inout WaitingQueue, at now: Instant) -> Plan? {

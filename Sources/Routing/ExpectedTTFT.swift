@@ -113,11 +113,6 @@ package struct ExpectedTTFT: Sendable {
         return seconds
     }
 
-    /// The price of work now: whoever is behind it waits for it too.
-    package var price: Double {
-        self.settings.priceIdle + self.settings.pricePerWaiting * self.waitingPerReplica
-    }
-
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
         self.starts.removeAll(keepingCapacity: true)
@@ -139,7 +134,8 @@ package struct ExpectedTTFT: Sendable {
     func cheapest(
         among candidates: Span<Candidate>, _ chain: PrefixChain, _ held: ContiguousArray<HeldPrefix>
     ) -> (choice: Choice, seconds: Double) {
-        let price = self.price
+        // Whoever is behind it waits for it too.
+        let price = self.settings.price(waiting: self.waitingPerReplica, replicas: candidates.count)
         var best = 0
         var bestCost = Double.infinity
         var bestSeconds = 0.0

@@ -14,7 +14,7 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     /// Streams that a replica works on at a time; further ones wait in it. Zero: as many as come.
     package var slots = 0
     /// The price of work, as a multiple of the work, when nobody waits: it may delay who comes next. And how much more it
-    /// is for each prompt that waits, per replica.
+    /// is for each prompt that waits, per replica. Both of a small fleet: see `price`.
     package var priceIdle = 2.0
     package var pricePerWaiting = 1.0
     /// How much less a cached block counts for each new prompt that branched off at it lately, per replica that has it.
@@ -29,4 +29,22 @@ package struct ExpectedTTFTSettings: Sendable, Equatable {
     package var waitPerWork = 6.0
 
     package init() {}
+
+    /// What others pay for a second of work, in seconds, while `waiting` prompts per replica wait. The larger the fleet
+    /// is, the more often another replica is free for whoever comes next.
+    package func price(waiting: Double, replicas: Int) -> Double {
+        let share = min(1, Self.smallFleet / Double(max(1, replicas)))
+        let (square, root) = (share * share, share.squareRoot())
+        return self.priceIdle * square * square + self.pricePerWaiting * root.squareRoot() * waiting
+    }
+
+    /// Longest time that a prompt is held back, as a multiple of the time until its first token if it were sent at once:
+    /// what holding may cost at worst. Measured, as the price is: in a large fleet waiting for one replica seldom pays.
+    package func patience(replicas: Int) -> Double {
+        let share = Self.largeFleet / Double(max(1, replicas))
+        return 0.35 * max(1, share * share)
+    }
+
+    private static let smallFleet = 8.0
+    private static let largeFleet = 32.0
 }

@@ -46,7 +46,7 @@ extension ReplicaTable {
         if self.isLimiting, self.isTooLate(terms, ownSeconds, at: now) {
             return .refused(QueueRefusal(cause: .deadline, retryAfterMs: self.queue.retryAfterMs))
         }
-        let latest = self.latest(terms, ownSeconds, bindsLate: bindsLate, at: now)
+        let latest = self.latest(terms, chain, ownSeconds, bindsLate: bindsLate, at: now)
         let limit = UInt64(self.settings.admission.maxWaitMs)
         self.queue.append(
             WaitingPrompt(
@@ -131,9 +131,15 @@ extension ReplicaTable {
         return needed > left
     }
 
-    private func latest(_ terms: WaitTerms, _ ownSeconds: Double, bindsLate: Bool, at now: Instant) -> Instant {
+    private func latest(
+        _ terms: WaitTerms, _ chain: PrefixChain, _ ownSeconds: Double, bindsLate: Bool, at now: Instant
+    ) -> Instant {
         guard bindsLate, !terms.isRetry else { return now }
-        let latest = now.advanced(byMilliseconds: UInt64(self.settings.expectedTTFT.maxWaitMs))
+        var latest = now.advanced(byMilliseconds: UInt64(self.settings.expectedTTFT.maxWaitMs))
+        if let expected = self.expected {
+            let patience = expected.patienceNs(chain, among: self.candidates.span, at: now)
+            latest = min(latest, now.advanced(byNanoseconds: patience))
+        }
         guard let deadline = terms.deadline else { return latest }
         // Waiting for a better moment must not be what makes it late.
         let own = UInt64(min(max(ownSeconds, 0), 1e6) * 2e9)

@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("--program", default=".build/release/RoutingBench", help="an already built RoutingBench")
     parser.add_argument("--requests", type=int, default=4_000, help="of made-up traffic")
     parser.add_argument("--seed", type=int, default=7, help="of made-up traffic")
+    parser.add_argument("--only", default="", help="part of the names of the scenarios that are looked at alone")
     parser.add_argument("--strict", action="store_true", help="fail when a goal is missed")
     parser.add_argument("trace", nargs="*", help="JSON lines")
     options = parser.parse_args()
     os.execv(options.program, [
         options.program, "goals", "--requests", str(options.requests), "--seed", str(options.seed),
-        "--strict", "yes" if options.strict else "no", *(options.trace or usual_traces()),
+        "--only", options.only, "--strict", "yes" if options.strict else "no", *(options.trace or usual_traces()),
     ])
 
 

@@ -9,6 +9,8 @@ struct GoalsReport {
     private let requests: Int
     private let seed: UInt64
     private let strict: Bool
+    /// Part of the names of the scenarios that are looked at alone; empty: all, and the other goals.
+    private let only: String
 
     /// The families that scenarios are made of; `shared_head` has a goal of its own.
     private static let families: [SyntheticFamily] = [.conversations, .agents, .documents, .unique, .bursts]
@@ -16,6 +18,7 @@ struct GoalsReport {
     init(_ options: BenchOptions) throws {
         self.requests = try options.number("requests", 4_000)
         self.seed = UInt64(try options.number("seed", 7))
+        self.only = options.text("only", "")
         self.strict = options.text("strict", "no") == "yes"
         self.traces = try options.paths.map { path in
             let data = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -25,10 +28,14 @@ struct GoalsReport {
 
     func run() async throws {
         var goals: [Goal] = []
-        for trace in self.traces { goals += await self.reportTrace(trace) }
+        if self.only.isEmpty {
+            for trace in self.traces { goals += await self.reportTrace(trace) }
+        }
         goals += await self.reportScenarios()
-        goals += await self.reportWrongStarts()
-        goals.append(await self.sharedHead())
+        if self.only.isEmpty {
+            goals += await self.reportWrongStarts()
+            goals.append(await self.sharedHead())
+        }
         print("\n== goals")
         for goal in goals { print(goal) }
         print("\(goals.count { $0.isMet }) of \(goals.count) goals met")
@@ -91,6 +98,7 @@ struct GoalsReport {
             .baseline(.localAI),
         ]
         let scenarios = self.traffic.flatMap { Scenario.range($0, seed: self.seed) }
+            .filter { self.only.isEmpty || $0.name.contains(self.only) }
         let results = await Job.run(scenarios.flatMap { scenario in policies.map { Job($0, scenario) } })
         print("\n== \(scenarios.count) scenarios: expected_ttft ÷ others, mean TTFT (and p99)")
         print(
