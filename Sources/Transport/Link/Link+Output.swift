@@ -59,12 +59,15 @@ extension Link {
 
     func writeUnsent() {
         guard !self.unsent.isEmpty else { return }
-        let sent = unsafe self.unsent.withUnsafeBytes { bytes in
-            unsafe self.sendNow(UnsafeRawBufferPointer(rebasing: bytes[self.unsentStart...]))
+        // The link may end meanwhile, and this with it.
+        let unsent = self.unsent
+        let start = self.unsentStart
+        let sent = unsafe unsent.withUnsafeBytes { bytes in
+            unsafe self.sendNow(UnsafeRawBufferPointer(rebasing: bytes[start...]))
         }
         guard let sent else { return }
-        self.unsentStart += sent
-        guard self.unsentStart == self.unsent.count else { return }
+        self.unsentStart = start + sent
+        guard self.unsentStart == unsent.count else { return }
         self.unsent = []
         self.watch(for: HOMING_READABLE)
         if self.closesWhenSent {

@@ -11,10 +11,11 @@ internal import Glibc
     private let events: UnsafeMutablePointer<homing_event>
     /// So many are taken from the kernel at once; the rest are for the next turn.
     private static let mostEvents = 256
-    /// Tasks that make more tasks have this many in one turn, so that links are served meanwhile.
-    private static let mostTasks = 4_096
+    /// Tasks that make tasks that make tasks have this many goes in one turn, so that links are served meanwhile.
+    private static let mostRounds = 16
 
     var tasks = ContiguousArray<@Sendable () -> Void>()
+    private var running = ContiguousArray<@Sendable () -> Void>()
     var timers: TimerHeap
     /// Other threads have left something.
     private(set) var hasMail = false
@@ -89,7 +90,11 @@ internal import Glibc
         if !self.tasks.isEmpty { self.runTasks() }
         if !self.ending.isEmpty { self.endLinks() }
         self.output.flush()
-        if !self.departed.isEmpty { self.departed.removeAll(keepingCapacity: true) }
+        if !self.departed.isEmpty {
+            let departed = self.departed
+            self.departed = []
+            withExtendedLifetime(departed) {}
+        }
     }
 
     /// Timers that are made meanwhile wait for another turn.
@@ -100,16 +105,13 @@ internal import Glibc
     }
 
     private func runTasks() {
-        var index = 0
-        while index < self.tasks.count, index < Self.mostTasks {
-            let task = self.tasks[index]
-            task()
-            index += 1
-        }
-        if index == self.tasks.count {
-            self.tasks.removeAll(keepingCapacity: index <= 256)
-        } else {
-            self.tasks.removeFirst(index)
+        var rounds = 0
+        while !self.tasks.isEmpty, rounds < Self.mostRounds {
+            swap(&self.tasks, &self.running)
+            for index in self.running.indices { self.running[index]() }
+            // What they kept alive may have more to do when it ends.
+            self.running.removeAll(keepingCapacity: self.running.count <= 256)
+            rounds += 1
         }
     }
 
@@ -157,8 +159,9 @@ internal import Glibc
 
     /// Nothing that waited for its time or its turn comes to it.
     func forgetEverything() {
-        self.timers.removeAll()
-        self.tasks.removeAll()
-        self.departed.removeAll()
+        while self.timers.removeLast() != nil {}
+        let tasks = self.tasks
+        self.tasks = []
+        withExtendedLifetime(tasks) {}
     }
 }

@@ -23,19 +23,20 @@ struct TimerHeap {
         if entry.due < self.alarm { self.setAlarm() }
     }
 
-    mutating func remove(_ entry: LoopTimer.Entry) {
-        _ = entry.takeBody()
-        guard entry.place >= 0 else { return }
+    /// Gives back what it would have done: what that keeps alive ends when the heap is no longer in use, since it may
+    /// cancel timers of its own.
+    @discardableResult
+    mutating func remove(_ entry: LoopTimer.Entry) -> (@Sendable () -> Void)? {
         // The clock stays as it is: a look too many costs less than setting it.
-        self.take(at: entry.place)
+        if entry.place >= 0 { self.take(at: entry.place) }
+        return entry.takeBody()
     }
 
-    mutating func removeAll() {
-        for entry in self.entries {
-            _ = entry.takeBody()
-            entry.place = -1
-        }
-        self.entries = []
+    /// Any of them, which from now on is over; nil when there is none.
+    mutating func removeLast() -> (@Sendable () -> Void)? {
+        guard let last = self.entries.last else { return nil }
+        self.take(at: last.place)
+        return last.takeBody() ?? {}
     }
 
     mutating func clockRang() { self.isDue = true }
