@@ -89,10 +89,11 @@ import Testing
         #expect(ran.all.isEmpty)
     }
 
-    @Test(arguments: [
-        ("100000 100000\n", 1), ("150000 100000\n", 2), ("50000 100000", 1), ("max 100000\n", nil), ("-1 100000", nil),
-        ("", nil), ("400000 100000\n", 4),
-    ] as [(String, Int?)])
+    @Test(
+        arguments: [
+            ("100000 100000\n", 1), ("150000 100000\n", 2), ("50000 100000", 1), ("max 100000\n", nil),
+            ("-1 100000", nil), ("", nil), ("400000 100000\n", 4),
+        ] as [(String, Int?)])
     func `a control group's time is counted in whole processors`(text: String, processors: Int?) {
         #expect(ProcessorCount.processors(in: text) == processors)
     }

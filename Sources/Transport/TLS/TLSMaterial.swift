@@ -120,7 +120,8 @@ internal import Glibc
         while start < Int(count) {
             let length = Int(unsafe offered[start])
             guard start + 1 + length <= Int(count) else { break }
-            if length == 2, unsafe offered[start + 1] == UInt8(ascii: "h"), unsafe offered[start + 2] == UInt8(ascii: "2") {
+            let name = unsafe UnsafeBufferPointer(start: offered + start + 1, count: length)
+            if unsafe name.elementsEqual("h2".utf8) {
                 unsafe chosen.pointee = offered + start + 1
                 unsafe chosenCount.pointee = 2
                 return SSL_TLSEXT_ERR_OK
