@@ -13,7 +13,7 @@
 
 _Static_assert(sizeof(struct homing_event) == sizeof(struct epoll_event), "one layout");
 _Static_assert(offsetof(struct homing_event, data) == offsetof(struct epoll_event, data), "one layout");
-_Static_assert(HOMING_READABLE == EPOLLIN && HOMING_WRITABLE == EPOLLOUT, "one meaning");
+_Static_assert(HOMING_READABLE == EPOLLIN && HOMING_WRITABLE == EPOLLOUT && HOMING_BROKEN == EPOLLERR, "one meaning");
 
 int homing_epoll_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
 

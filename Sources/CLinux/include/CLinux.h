@@ -11,7 +11,7 @@ struct homing_event {
     uint64_t data;
 } __attribute__((packed));
 
-enum : uint32_t { HOMING_READABLE = 0x001, HOMING_WRITABLE = 0x004 };
+enum : uint32_t { HOMING_READABLE = 0x001, HOMING_WRITABLE = 0x004, HOMING_BROKEN = 0x008 };
 
 /// An epoll, a descriptor that rings when another thread wants so, and one that rings at a time; -1 with errno.
 int homing_epoll_make(void);

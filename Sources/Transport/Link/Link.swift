@@ -117,7 +117,13 @@ package final class Link: Watched {
     }
 
     /// One read for each time that the kernel tells: what is left is told again in the next turn, after other links.
+    ///
+    /// A reset takes back what was sent before it and not read yet, as it would have on its way. A worker that is stopped
+    /// says UNAVAILABLE on every call and cuts its connections; that is the loss of a replica, which callers need not see.
     override func ready(_ events: UInt32) {
+        if events & HOMING_BROKEN != 0, let problem = SocketOption.error.get(self.descriptor), problem != 0 {
+            return self.failed("recv", problem)
+        }
         if events & HOMING_WRITABLE != 0 {
             self.writeUnsent()
             guard self.isWatched else { return }
