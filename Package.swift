@@ -130,7 +130,7 @@ let package = Package(
             name: "HomingTests",
             dependencies: [
                 "homing", "Proxy", "Upstream", "Connection", "Wire", "Routing", "Transport", "Config", "DemoWorker",
-                "Replay", "Telemetry", "Admin", argumentParser, logging,
+                "Discovery", "Replay", "Telemetry", "Admin", argumentParser, logging,
             ],
             swiftSettings: strict),
     ]
@@ -140,6 +140,6 @@ let package = Package(
 if Context.environment["HOMING_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Wire", "Config"], path: "Tests/Fuzz", exclude: ["Found", "Seeds"],
-            swiftSettings: strict))
+            name: "Fuzz", dependencies: ["Wire", "Config", "Discovery"], path: "Tests/Fuzz",
+            exclude: ["Found", "Seeds"], swiftSettings: strict))
 }

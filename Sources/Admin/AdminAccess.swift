@@ -11,27 +11,31 @@ package struct AdminAccess: Sendable {
     }
 
     /// Whether there are tokens at all.
-    private let isGuarded: Bool
+    private let isGuarded: @Sendable () -> Bool
     private let accepts: @Sendable (String) -> Bool
 
     /// Everybody may read, nobody may change anything.
     package static let open = AdminAccess()
 
     private init() {
-        self.isGuarded = false
+        self.isGuarded = { false }
         self.accepts = { _ in false }
     }
 
-    /// - Parameter accepts: whether the value of an `authorization` field is one of the tokens; takes as long for a wrong
-    ///   one as for a right one.
-    package init(accepts: @escaping @Sendable (String) -> Bool) {
-        self.isGuarded = true
+    /// - Parameters:
+    ///   - isGuarded: whether there are tokens at all; asked for every request.
+    ///   - accepts: whether the value of an `authorization` field is one of the tokens; takes as long for a wrong one as for
+    ///     a right one.
+    package init(
+        isGuarded: @escaping @Sendable () -> Bool = { true }, accepts: @escaping @Sendable (String) -> Bool
+    ) {
+        self.isGuarded = isGuarded
         self.accepts = accepts
     }
 
     /// Nil when the request may go on.
     func refusal(of authorization: String?, changes: Bool) -> Refusal? {
-        guard self.isGuarded else { return changes ? .noneConfigured : nil }
+        guard self.isGuarded() else { return changes ? .noneConfigured : nil }
         guard let authorization else { return .missing }
         return self.accepts(authorization) ? nil : .wrong
     }

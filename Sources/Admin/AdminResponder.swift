@@ -32,22 +32,27 @@ struct AdminResponder: HTTPResponder {
         guard self.hosts.accepts(request.head.authority) else {
             return Self.error(.misdirectedRequest, "host_not_served_here")
         }
-        guard let page = AdminPage(rawValue: request.uri.path) else { return Self.error(.notFound, "no_such_path") }
-        guard page.methods.contains(request.method) else {
+        let page = AdminPage(rawValue: request.uri.path)
+        let replica = page == nil ? ReplicaPath(request.uri.path) : nil
+        guard let methods = page?.methods ?? replica?.methods else { return Self.error(.notFound, "no_such_path") }
+        guard methods.contains(request.method) else {
             var response = Self.error(.methodNotAllowed, "method_not_allowed")
-            response.headers[.allow] = page.methods.map(\.rawValue).joined(separator: ", ")
+            response.headers[.allow] = methods.map(\.rawValue).joined(separator: ", ")
             return response
         }
-        let changes = request.method == .put
-        if changes || !page.isPublic,
+        let changes = request.method != .get && request.method != .head
+        if changes || !(page?.isPublic ?? false),
             let refusal = self.access.refusal(of: request.headers[.authorization], changes: changes)
         {
             return Self.refused(refusal)
         }
-        switch request.method {
-        case .head: return self.response(for: page, request, context).createHeadResponse()
-        case .put: return try await self.setLogLevel(request)
-        default: return self.response(for: page, request, context)
+        switch (page, request.method) {
+        case (let page?, .get): return self.response(for: page, request, context)
+        case (let page?, .head): return self.response(for: page, request, context).createHeadResponse()
+        case (.logLevel, _): return try await self.setLogLevel(request)
+        case (.reload, _): return await self.reload()
+        case (.replicas, _): return await self.addReplica(request)
+        case (_, _): return self.changeReplica(replica, request)
         }
     }
 
@@ -81,6 +86,8 @@ struct AdminResponder: HTTPResponder {
         case .history: return Self.json(self.source.history())
         case .config: return Self.json(self.source.settings)
         case .logLevel: return Self.json(LogLevel(logLevel: self.source.logLevel))
+        // There is nothing to read there.
+        case .reload: return Self.error(.methodNotAllowed, "method_not_allowed")
         case .schema: return Self.response(.ok, "application/schema+json", ApiSchema.text)
         case .stream: return self.stream(on: context.channel)
         }
@@ -119,7 +126,7 @@ struct AdminResponder: HTTPResponder {
         return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
         guard let text = Self.text(value) else {
             return Self.response(.internalServerError, "application/json", #"{"error":"not_encodable"}"# + "\n")
         }

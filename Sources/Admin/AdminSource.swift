@@ -22,6 +22,11 @@ package protocol AdminSource: Sendable {
     var logLevel: String { get }
     /// Changes it. False when there is no such level.
     func setLogLevel(_ name: String) -> Bool
+    /// Adds, drains, brings back or removes a replica.
+    /// - Parameter cluster: may be nil where there is one cluster only.
+    func carryOut(_ order: ReplicaOrder, cluster: String?) throws(AdminRefusal) -> ReplicaOutcome
+    /// Reads the settings again and takes them up, all or none.
+    func reload() async -> ReloadReport
 }
 
 extension AdminSource {

@@ -78,7 +78,7 @@ enum ApiSchema {
               "type": "object", "additionalProperties": false,
               "required": [
                 "cluster", "id", "address", "state", "usable", "why", "since_ms", "in_flight", "picks",
-                "weight", "model_loaded", "last_probe", "evictions", "cached_blocks"
+                "weight", "model_loaded", "last_probe", "evictions", "cached_blocks", "origins", "drain"
               ],
               "properties": {
                 "cluster": {"type": "string", "description": "Name of its cluster."},
@@ -105,7 +105,11 @@ enum ApiSchema {
                 "max_in_flight": {"type": ["integer", "null"], "minimum": 0,
                   "description": "Most streams that it is given at a time; null without a limit."},
                 "estimates": {"anyOf": [{"$ref": "#/$defs/estimates"}, {"type": "null"}],
-                  "description": "What the policy learned of it; null from a policy that learns nothing."}
+                  "description": "What the policy learned of it; null from a policy that learns nothing."},
+                "origins": {"type": "array", "items": {"type": "string"},
+                  "description": "Who names it: static, api, discovery:NAME; none while it leaves."},
+                "drain": {"anyOf": [{"$ref": "#/$defs/drain"}, {"type": "null"}],
+                  "description": "Null while it takes streams."}
               }
             },
             "probe": {
@@ -385,14 +389,16 @@ enum ApiSchema {
                 "history": {"$ref": "#/$defs/history"}
               }
             },
+        \#(Self.changes)
             "error": {
-              "description": "The body of every answer of 400 and above under /api.",
+              "description": "The body of every answer of 400 and above under /api, but for /api/reload.",
               "type": "object", "additionalProperties": false,
               "required": [
                 "error"
               ],
               "properties": {
-                "error": {"type": "string", "description": "One of a fixed set of words."}
+                "error": {"type": "string", "description": "One of a fixed set of words."},
+                "detail": {"type": "string", "description": "The same for people, where there is more to say."}
               }
             }
           }

@@ -29,6 +29,30 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
         }
     }
 
+    /// A replica that takes nothing new, and finishes what is open: `in_flight` streams.
+    package struct Drain: Sendable, Equatable, Codable {
+        /// For how long it has been so, in milliseconds.
+        package var sinceMs: Int
+        /// When it is gone, whatever is open then, in milliseconds from now; nil: it stays until somebody says otherwise.
+        package var leavesInMs: Int?
+
+        package init(sinceMs: Int, leavesInMs: Int?) {
+            self.sinceMs = sinceMs
+            self.leavesInMs = leavesInMs
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case sinceMs = "since_ms"
+            case leavesInMs = "leaves_in_ms"
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(self.sinceMs, forKey: .sinceMs)
+            try container.encode(self.leavesInMs, forKey: .leavesInMs)
+        }
+    }
+
     /// Name of its cluster.
     package var cluster: String
     /// Its name in metrics and logs, unique in the cluster.
@@ -61,12 +85,16 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
     package var maxInFlight: Int?
     /// What the policy learned of it; nil from a policy that learns nothing.
     package var estimates: Estimates?
+    /// Who names it: `static`, `api`, `discovery:NAME`. None while it leaves.
+    package var origins: [String]
+    /// Nil while it takes streams.
+    package var drain: Drain?
 
     package init(
         cluster: String, id: String, address: String, state: String, usable: Bool, why: String, sinceMs: Int,
         inFlight: Int, picks: Int, weight: Int, modelLoaded: Bool?, lastProbe: Probe?, evictions: Int,
         cachedBlocks: Int,
-        maxInFlight: Int? = nil, estimates: Estimates? = nil
+        maxInFlight: Int? = nil, estimates: Estimates? = nil, origins: [String] = ["static"], drain: Drain? = nil
     ) {
         self.cluster = cluster
         self.id = id
@@ -84,10 +112,12 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
         self.cachedBlocks = cachedBlocks
         self.maxInFlight = maxInFlight
         self.estimates = estimates
+        self.origins = origins
+        self.drain = drain
     }
 
     private enum CodingKeys: String, CodingKey {
-        case cluster, id, address, state, usable, why, picks, weight, evictions, estimates
+        case cluster, id, address, state, usable, why, picks, weight, evictions, estimates, origins, drain
         case sinceMs = "since_ms"
         case inFlight = "in_flight"
         case modelLoaded = "model_loaded"
@@ -115,6 +145,8 @@ package struct ReplicaSnapshot: Sendable, Equatable, Codable {
         try container.encode(self.cachedBlocks, forKey: .cachedBlocks)
         try container.encode(self.maxInFlight, forKey: .maxInFlight)
         try container.encode(self.estimates, forKey: .estimates)
+        try container.encode(self.origins, forKey: .origins)
+        try container.encode(self.drain, forKey: .drain)
     }
 }
 

@@ -9,13 +9,26 @@ package enum ConfigText {
         /// Line of every key and list element in the file, by path (`clusters[1].name`), for problems that are found
         /// later by comparing settings.
         package var lines: [String: Int]
+        /// Variables that keys got their values from, by the keys' paths.
+        package var variables: [String: String] = [:]
+        /// Environment variables that keys name as the places of secrets.
+        package var secretVariables: Set<String> = []
+
+        /// A problem that was found by comparing settings, with the variable that its key came from.
+        package func named(_ problem: Problem) -> Problem {
+            guard let variable = self.variables[problem.path] else { return problem }
+            return Problem(path: problem.path, line: nil, text: problem.text, variable: variable)
+        }
     }
 
     /// Reads the text into `settings`, whose values are the defaults. Keys with problems keep their defaults, so the
     /// settings may be used only when there are no problems. An empty text is all defaults.
-    /// - Parameter listKey: the key that a list at the top of the file belongs to; nil when there must not be one.
+    /// - Parameters:
+    ///   - overrides: values that count instead of the text's, by path, as `KeyVariables` finds them.
+    ///   - listKey: the key that a list at the top of the file belongs to; nil when there must not be one.
     package static func read<Settings: ConfigSection>(
-        _ text: String, into settings: inout Settings, secrets: SecretSources, listKey: String? = nil
+        _ text: String, into settings: inout Settings, secrets: SecretSources,
+        overrides: [String: KeyVariables.Override] = [:], listKey: String? = nil
     ) -> Findings {
         let document: YamlDocument
         do {
@@ -23,13 +36,15 @@ package enum ConfigText {
         } catch {
             return Findings(problems: [Problem(path: "", line: error.line, text: error.text)], lines: [:])
         }
-        guard let root = document.root, !root.isNull else { return Findings(problems: [], lines: [:]) }
-        let reading = Reading(secrets: secrets)
+        let reading = Reading(secrets: secrets, overrides: overrides)
         let values: SectionValues
-        switch (root, listKey) {
-        case (.mapping(let mapping), _): values = SectionValues(mapping, path: "", reading: reading)
-        case (.sequence, .some(let key)): values = SectionValues(key: key, value: root, line: root.line)
-        case (.sequence, .none), (.scalar, _), (.alias, _):
+        switch (document.root, listKey) {
+        case (.none, _): values = SectionValues()
+        case (.some(let root), _) where root.isNull: values = SectionValues()
+        case (.some(.mapping(let mapping)), _): values = SectionValues(mapping, path: "", reading: reading)
+        case (.some(let root), .some(let key)) where root.sequence != nil:
+            values = SectionValues(key: key, value: root, line: root.line)
+        case (.some(let root), _):
             let wanted = listKey == nil ? "sections with keys" : "a list"
             let text = "expected \(wanted) at the top of the file, found \(root.found)"
             return Findings(problems: [Problem(path: "", line: root.line, text: text)], lines: [:])
@@ -37,12 +52,16 @@ package enum ConfigText {
         let section = SectionReader(path: "", line: nil, values: values, reading: reading)
         settings.read(from: section)
         section.finish()
-        return Findings(problems: reading.problems.inOrderOfLines(), lines: reading.lines)
+        reading.reportUnusedOverrides()
+        return Findings(
+            problems: reading.problems.inOrderOfLines(), lines: reading.lines,
+            variables: overrides.mapValues(\.variable), secretVariables: reading.secretVariables)
     }
 
     /// The same from bytes, which must be UTF-8.
     package static func read<Settings: ConfigSection>(
-        bytes: [UInt8], into settings: inout Settings, secrets: SecretSources, listKey: String? = nil
+        bytes: [UInt8], into settings: inout Settings, secrets: SecretSources,
+        overrides: [String: KeyVariables.Override] = [:], listKey: String? = nil
     ) -> Findings {
         guard bytes.count <= YamlDocument.largestFile else {
             let text = "the file is larger than \(YamlDocument.largestFile) bytes"
@@ -51,7 +70,7 @@ package enum ConfigText {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return Findings(problems: [Problem(path: "", line: nil, text: "the file is not UTF-8 text")], lines: [:])
         }
-        return self.read(text, into: &settings, secrets: secrets, listKey: listKey)
+        return self.read(text, into: &settings, secrets: secrets, overrides: overrides, listKey: listKey)
     }
 
     /// A file that says what these settings are, every key of it; reading it gives the same settings. Secrets are shown

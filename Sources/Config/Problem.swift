@@ -6,11 +6,14 @@ package struct Problem: Hashable, Sendable, CustomStringConvertible {
     package let line: Int?
     /// What is wrong and what would be right, in one line without a full stop.
     package let text: String
+    /// The environment variable that the setting came from; nil when it came from the file or from nowhere.
+    package let variable: String?
 
-    package init(path: String, line: Int?, text: String) {
+    package init(path: String, line: Int?, text: String, variable: String? = nil) {
         self.path = path
-        self.line = line
+        self.line = variable == nil ? line : nil
         self.text = text
+        self.variable = variable
     }
 
     /// `line 12: clusters[1].routing.polcy: unknown key; did you mean "policy"?`
@@ -20,13 +23,16 @@ package struct Problem: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// `homing.yaml:12: clusters[1].routing.polcy: …`, the form that editors and terminals make clickable.
+    /// What came from an environment variable is said of that.
     package func description(inFile name: String) -> String {
+        if self.variable != nil { return self.place }
         let line = self.line.map { ":\($0)" } ?? ""
         return "\(name)\(line): \(self.place)"
     }
 
     private var place: String {
-        self.path.isEmpty ? self.text : "\(self.path): \(self.text)"
+        if let variable { return "\(variable): \(self.text)" }
+        return self.path.isEmpty ? self.text : "\(self.path): \(self.text)"
     }
 }
 

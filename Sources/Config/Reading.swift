@@ -6,6 +6,13 @@ final class Reading {
     private(set) var problems: [Problem] = []
     /// Line of every key and list element that was met, by path.
     private(set) var lines: [String: Int] = [:]
+    /// Environment variables that keys name as the places of secrets.
+    var secretVariables: Set<String> = []
+    /// What the environment says instead of the file, by path.
+    private let overrides: [String: KeyVariables.Override]
+    private var used: Set<String> = []
+    /// Paths of the list elements that there are.
+    private var elements: Set<String> = []
     private var elementsLeft = Reading.mostElements
     private var mergesLeft = Reading.mostMerges
     private var reportedTooMany = false
@@ -17,8 +24,37 @@ final class Reading {
     /// Most mappings that merge keys may bring in.
     static let mostMerges = 10_000
 
-    init(secrets: SecretSources) {
+    init(secrets: SecretSources, overrides: [String: KeyVariables.Override] = [:]) {
         self.secrets = secrets
+        self.overrides = overrides
+    }
+
+    /// What the environment says of this key.
+    func override(of path: String) -> KeyVariables.Override? {
+        guard !self.overrides.isEmpty, let override = self.overrides[path] else { return nil }
+        self.used.insert(path)
+        return override
+    }
+
+    /// Whether the environment says anything of keys inside this section.
+    func overridesInside(_ path: String) -> Bool {
+        !self.overrides.isEmpty && self.overrides.keys.contains { $0.hasPrefix("\(path).") }
+    }
+
+    func note(element path: String) { self.elements.insert(path) }
+
+    /// Reports variables of list elements that are not there.
+    func reportUnusedOverrides() {
+        for (path, override) in self.overrides.sorted(by: { $0.key < $1.key }) where !self.used.contains(path) {
+            var end = path.startIndex
+            var missing = path
+            while let bracket = path[end...].firstIndex(of: "]") {
+                end = path.index(after: bracket)
+                missing = String(path[..<end])
+                if !self.elements.contains(missing) { break }
+            }
+            self.report(path, nil, "there is no \(missing) whose setting \(override.variable) could change")
+        }
     }
 
     /// Nobody needs to look for more problems.
@@ -26,7 +62,10 @@ final class Reading {
 
     func report(_ path: String, _ line: Int?, _ text: String) {
         if self.problems.count < Self.mostProblems {
-            self.problems.append(Problem(path: path, line: line, text: text))
+            // An element of a list is wrong where the list is.
+            let key = path.last == "]" ? String(path[..<(path.lastIndex(of: "[") ?? path.endIndex)]) : path
+            let variable = self.overrides[path]?.variable ?? self.overrides[key]?.variable
+            self.problems.append(Problem(path: path, line: line, text: text, variable: variable))
         } else if self.problems.count == Self.mostProblems {
             self.problems.append(Problem(path: "", line: nil, text: "there are more problems than these"))
         }
@@ -74,6 +113,9 @@ struct SectionValues {
     /// In the order of the file; what is merged comes last.
     private(set) var entries: [Entry] = []
     private var indexByKey: [String: Int] = [:]
+
+    /// A section that says nothing.
+    init() {}
 
     /// A section that consists of this one value.
     init(key: String, value: Node, line: Int?) {

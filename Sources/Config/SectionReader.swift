@@ -25,18 +25,21 @@ package final class SectionReader {
     /// What the section was asked about, in order.
     private(set) var records: [KeyRecord] = []
 
-    private enum Purpose {
+    enum Purpose {
         case read(SectionValues, Reading)
         case describe
     }
-    private let purpose: Purpose
+    let purpose: Purpose
     private let line: Int?
-    private var knownKeys: [String] = []
+    /// False for a section that has its values already, and of which only some change.
+    private let isNew: Bool
+    var knownKeys: [String] = []
 
     /// For reading a section of a file.
-    init(path: String, line: Int?, values: SectionValues, reading: Reading) {
+    init(path: String, line: Int?, values: SectionValues, reading: Reading, isNew: Bool = true) {
         self.path = path
         self.line = line
+        self.isNew = isNew
         self.purpose = .read(values, reading)
     }
 
@@ -44,6 +47,7 @@ package final class SectionReader {
     init(describing path: String) {
         self.path = path
         self.line = nil
+        self.isNew = true
         self.purpose = .describe
     }
 
@@ -58,7 +62,7 @@ package final class SectionReader {
             let expects = required ? "\(form.expects); required" : form.expects
             self.record(key, expects, manual, .value(form.show(variable)))
         case .absent(let reading):
-            guard required else { return }
+            guard required, self.isNew else { return }
             reading.report(join(self.path, key), self.line, "is missing; expected \(form.expects)")
         case .present(let entry, let reading):
             guard let value = self.parse(entry.value, as: form, join(self.path, key), entry.line, reading) else {
@@ -94,7 +98,8 @@ package final class SectionReader {
         case .absent: ()
         case .present(let entry, let reading):
             let path = join(self.path, key)
-            guard case .sequence(let sequence) = entry.value else {
+            let list = reading.override(of: path).map { Node(listing: $0.text) } ?? entry.value
+            guard case .sequence(let sequence) = list else {
                 guard let value = self.parse(entry.value, as: form, path, entry.line, reading) else { return }
                 variable = [value]
                 return
@@ -115,7 +120,8 @@ package final class SectionReader {
         switch self.ask(key) {
         case .describe:
             self.record(key, "a section", manual, .section(self.describe(variable, join(self.path, key))))
-        case .absent: ()
+        case .absent(let reading):
+            self.override(&variable, join(self.path, key), isNew: false, reading)
         case .present(let entry, let reading):
             self.fill(&variable, from: entry.value, join(self.path, key), entry.line, shorthand: nil, reading)
         }
@@ -135,7 +141,12 @@ package final class SectionReader {
                     .unsetSection(blank: self.describe(Section(), path))
                 }
             self.record(key, "a section", manual, content)
-        case .absent: ()
+        case .absent(let reading):
+            let path = join(self.path, key)
+            guard reading.overridesInside(path) else { return }
+            var section = variable ?? Section()
+            self.override(&section, path, isNew: variable == nil, reading)
+            variable = section
         case .present(let entry, let reading):
             var section = variable ?? Section()
             self.fill(&section, from: entry.value, join(self.path, key), entry.line, shorthand: nil, reading)
@@ -153,7 +164,12 @@ package final class SectionReader {
             let elements = variable.enumerated().map { self.describe($1, "\(path)[\($0)]") }
             let blank = self.describe(Section(), "\(path)[]")
             self.record(key, "a list of sections", manual, .sections(elements, blank: blank))
-        case .absent: ()
+        case .absent(let reading):
+            for index in variable.indices {
+                let path = "\(join(self.path, key))[\(index)]"
+                reading.note(element: path)
+                self.override(&variable[index], path, isNew: false, reading)
+            }
         case .present(let entry, let reading):
             let path = join(self.path, key)
             guard case .sequence(let sequence) = entry.value else {
@@ -166,32 +182,10 @@ package final class SectionReader {
                 guard reading.takeElement(path, line) else { return }
                 var section = Section()
                 reading.note(line: line, of: "\(path)[\(index)]")
+                reading.note(element: "\(path)[\(index)]")
                 self.fill(&section, from: element, "\(path)[\(index)]", line, shorthand: shorthand, reading)
                 variable.append(section)
             }
-        }
-    }
-
-    /// A secret, under the two keys `<key>_env` (name of an environment variable) and `<key>_file` (path of a file).
-    /// The secret under `<key>` itself is a problem of its own.
-    package func secret(_ key: String, _ variable: inout Secret?, _ manual: String) {
-        let fromEnvironment = self.ask("\(key)_env")
-        let fromFile = self.ask("\(key)_file")
-        switch (fromEnvironment, fromFile) {
-        case (.describe, _), (_, .describe):
-            self.record(key, "the name of an environment variable, or a file", manual, .secret(variable?.source))
-        case (.absent(let reading), .absent):
-            self.reportOpenSecret(key, reading)
-        case (.present(let entry, let reading), .absent):
-            self.look(up: entry, { .environment($0) }, &variable, reading)
-            self.reportOpenSecret(key, reading)
-        case (.absent, .present(let entry, let reading)):
-            self.look(up: entry, { .file($0) }, &variable, reading)
-            self.reportOpenSecret(key, reading)
-        case (.present, .present(let entry, let reading)):
-            reading.report(
-                join(self.path, "\(key)_file"), entry.line, "\(key)_env and \(key)_file exclude each other; keep one")
-            self.reportOpenSecret(key, reading)
         }
     }
 
@@ -214,22 +208,25 @@ package final class SectionReader {
 
     // MARK: - One key
 
-    private enum Answer {
+    enum Answer {
         case describe
         /// The key is not there or has no value.
         case absent(Reading)
         case present(SectionValues.Entry, Reading)
     }
 
-    private func ask(_ key: String) -> Answer {
+    func ask(_ key: String) -> Answer {
         self.knownKeys.append(key)
         guard case .read(let values, let reading) = self.purpose else { return .describe }
+        if let override = reading.override(of: join(self.path, key)) {
+            return .present(SectionValues.Entry(key: key, line: nil, value: Node(plain: override.text)), reading)
+        }
         guard let entry = values[key] else { return .absent(reading) }
         reading.note(line: entry.line, of: join(self.path, key))
         return entry.value.isNull ? .absent(reading) : .present(entry, reading)
     }
 
-    private func record(_ key: String, _ expects: String, _ manual: String, _ content: KeyRecord.Content) {
+    func record(_ key: String, _ expects: String, _ manual: String, _ content: KeyRecord.Content) {
         self.records.append(KeyRecord(key: key, expects: expects, manual: manual, content: content))
     }
 
@@ -240,7 +237,7 @@ package final class SectionReader {
         return reader.records
     }
 
-    private func parse<Value>(
+    func parse<Value>(
         _ node: Node, as form: ValueForm<Value>, _ path: String, _ line: Int?, _ reading: Reading
     ) -> Value? {
         guard case .scalar(let scalar) = node else {
@@ -251,7 +248,9 @@ package final class SectionReader {
             return try form.parse(ScalarText(scalar.string, isText: scalar.style != .plain))
         } catch {
             switch error {
-            case .unexpected: reading.report(path, line, "expected \(form.expects), found \(node.found)")
+            case .unexpected:
+                let hint = unitHint(for: path, scalar.string)
+                reading.report(path, line, "expected \(form.expects), found \(node.found)\(hint)")
             case .because(let text): reading.report(path, line, text)
             }
             return nil
@@ -279,46 +278,20 @@ package final class SectionReader {
         reader.finish()
     }
 
-    private func look(
-        up entry: SectionValues.Entry, _ source: (String) -> Secret.Source, _ variable: inout Secret?,
-        _ reading: Reading
+    /// Changes in a section that the file does not have what the environment says of it.
+    private func override<Section: ConfigSection>(
+        _ section: inout Section, _ path: String, isNew: Bool, _ reading: Reading
     ) {
-        let path = join(self.path, entry.key)
-        let form = ValueForm<String>.string(emptyAllowed: false)
-        guard let name = self.parse(entry.value, as: form, path, entry.line, reading) else { return }
-        do {
-            variable = try reading.secrets.look(up: source(name))
-        } catch {
-            reading.report(path, entry.line, error.text)
-        }
-    }
-
-    /// The message must not show the value.
-    private func reportOpenSecret(_ key: String, _ reading: Reading) {
-        guard case .read(let values, _) = self.purpose, let entry = values[key] else { return }
-        self.knownKeys.append(key)
-        reading.report(
-            join(self.path, key), entry.line,
-            "a secret does not stand in this file; set \(key)_env to an environment variable or \(key)_file to a path")
+        guard reading.overridesInside(path) else { return }
+        section.read(
+            from: SectionReader(path: path, line: nil, values: SectionValues(), reading: reading, isNew: isNew))
     }
 }
 
-extension Node {
-    var line: Int? { self.mark?.line }
-
-    /// Nothing, `~` or `null`: the key is there, but says nothing.
-    var isNull: Bool {
-        guard case .scalar(let scalar) = self, scalar.style == .plain else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
-    }
-
-    /// What this is, for a message.
-    var found: String {
-        switch self {
-        case .scalar(let scalar): scalar.style == .plain ? quoted(scalar.string) : "the text \(quoted(scalar.string))"
-        case .mapping: "a section"
-        case .sequence: "a list"
-        case .alias: "an alias"
-        }
-    }
+/// What to say to a number with a unit, where the key's name has the unit: `30s` for `drain_timeout_ms`.
+private func unitHint(for path: String, _ text: String) -> String {
+    let units = [("_ms", "milliseconds"), ("_bytes", "bytes"), ("_seconds", "seconds"), ("_tokens", "tokens")]
+    guard let unit = units.first(where: { path.hasSuffix($0.0) })?.1 else { return "" }
+    guard text.first?.isNumber == true, text.last?.isLetter == true else { return "" }
+    return "; the key's name has the unit: a number of \(unit)"
 }

@@ -1,14 +1,14 @@
 /// An answer of a name server (RFC 1035), as far as replicas are found by it. Nothing in it is trusted: every length is
 /// checked, and names may neither leave the message nor go round in circles.
-struct DNSMessage: Sendable, Equatable {
+package struct DNSMessage: Sendable, Equatable {
     /// Of the answer section: those that `DNSRecord` knows.
-    var records: [DNSRecord] = []
+    package private(set) var records: [DNSRecord] = []
     /// Shortest time that any record of the answer section holds, in seconds, those of its aliases among them. Nil
     /// without records.
-    var ttlSeconds: Int?
+    package private(set) var ttlSeconds: Int?
 
     /// Nil when the bytes are no such message.
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         var reader = Reader(bytes)
         // Header: identity, flags, and how many entries each of the four sections has.
         guard reader.skip(4), let questions = reader.number16(), let answers = reader.number16(), reader.skip(4) else {

@@ -8,6 +8,7 @@ package final class FileLookup<Stamp: Hashable & Sendable>: ReplicaLookup {
     package let subject: String
     private let stamp: @Sendable () -> Stamp?
     private let read: @Sendable () throws(DiscoveryFailure) -> [DiscoveredReplica]
+    private let work = BlockingWork(label: "homing.discovery.file")
     private let state = Mutex(Seen.never)
 
     private enum Seen {
@@ -30,7 +31,19 @@ package final class FileLookup<Stamp: Hashable & Sendable>: ReplicaLookup {
         self.read = read
     }
 
-    package func look() throws(DiscoveryFailure) -> LookupAnswer {
+    package func look() async throws(DiscoveryFailure) -> LookupAnswer {
+        // A file system may be far away, and take its time.
+        let outcome = await self.work.run { () -> Result<LookupAnswer, DiscoveryFailure> in
+            do throws(DiscoveryFailure) {
+                return .success(try self.lookNow())
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try (outcome ?? .success(.unchanged)).get()
+    }
+
+    private func lookNow() throws(DiscoveryFailure) -> LookupAnswer {
         // Before the reading: what is written meanwhile has another one.
         let now = self.stamp()
         let isKnown = self.state.withLock { seen in

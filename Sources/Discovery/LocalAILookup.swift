@@ -14,7 +14,7 @@ package struct LocalAILookup: ReplicaLookup {
     ///   - database: as libpq takes it: `postgresql://user@host:5432/localai`. Without a password.
     ///   - models: LocalAI's names of the models, any of which is served.
     ///   - password: asked before every connect, so that it may be changed. Nil: as libpq finds one.
-    ///   - connectTimeoutMs: how long connecting and logging in may take; at least 1.
+    ///   - connectTimeoutMs: how long connecting and logging in may take, for each host of the address; at least 1.
     ///   - queryTimeoutMs: the same for the query, there and back.
     package init(
         database: String, models: [String], connectTimeoutMs: Int, queryTimeoutMs: Int,
@@ -44,7 +44,8 @@ package struct LocalAILookup: ReplicaLookup {
     }
 
     private func ask(_ password: String?) throws(PostgresFailure) -> LookupAnswer {
-        let connection = try PostgresConnection(self.database, password: password, timeoutMs: self.connectTimeoutMs)
+        let connection = try PostgresConnection.open(
+            self.database, password: password, timeoutMs: self.connectTimeoutMs)
         let rows: [[String?]]
         do throws(PostgresFailure) {
             rows = try self.rows(of: Self.query, on: connection)

@@ -15,13 +15,28 @@ struct PostgresFailure: Error {
 @safe final class PostgresConnection {
     private let connection: OpaquePointer
 
-    /// Connects and logs in.
+    /// Connects and logs in, to the first host of the address that lets us.
     /// - Parameters:
     ///   - database: `postgresql://…` or `key=value …`, as libpq takes it.
     ///   - password: nil leaves it to libpq: PGPASSWORD, the password file, or none at all.
-    init(_ database: String, password: String?, timeoutMs: Int) throws(PostgresFailure) {
+    ///   - timeoutMs: for each host, so that one that is dead does not stand before the next one.
+    static func open(
+        _ database: String, password: String?, timeoutMs: Int
+    ) throws(PostgresFailure) -> PostgresConnection {
         var parameters = [("dbname", database), ("fallback_application_name", "homing"), ("client_encoding", "UTF8")]
         if let password { parameters.append(("password", password)) }
+        var failures: [String] = []
+        for host in Self.hosts(of: database) {
+            do throws(PostgresFailure) {
+                return try PostgresConnection(parameters + host, timeoutMs: timeoutMs)
+            } catch {
+                failures.append(error.text)
+            }
+        }
+        throw PostgresFailure(text: failures.joined(separator: "\n"))
+    }
+
+    private init(_ parameters: [(String, String)], timeoutMs: Int) throws(PostgresFailure) {
         guard let connection = unsafe Self.start(parameters) else { throw PostgresFailure(text: "out of memory") }
         unsafe self.connection = connection
         // Otherwise libpq writes what servers remark to stderr.
@@ -32,7 +47,8 @@ struct PostgresFailure: Error {
         while wants != PGRES_POLLING_OK {
             let events = wants == PGRES_POLLING_READING ? POLLIN : POLLOUT
             guard wait.until(events, on: unsafe PQsocket(connection)) else {
-                throw PostgresFailure(text: "connecting took longer than \(timeoutMs) ms")
+                let host = unsafe PQhost(connection).map { unsafe String(cString: $0) } ?? ""
+                throw PostgresFailure(text: "connecting to \(host) took longer than \(timeoutMs) ms")
             }
             wants = unsafe PQconnectPoll(connection)
             if wants == PGRES_POLLING_FAILED { throw self.failure }
@@ -76,26 +92,48 @@ struct PostgresFailure: Error {
 
     /// Why `text` is no address of a database, or holds what does not belong into a file; nil when it is one.
     static func problem(in text: String) -> String? {
-        var message: UnsafeMutablePointer<CChar>?
-        guard let options = unsafe PQconninfoParse(text, &message) else {
-            defer { unsafe PQfreemem(message) }
-            // libpq's message may quote the text, and with it a password that was meant to be in it.
+        // libpq's own message may quote the text, and with it a password that was meant to be in it.
+        guard let options = Self.options(of: text) else {
             return "is no address of a database; write postgresql://user@host:5432/name"
         }
-        defer { unsafe PQconninfoFree(options) }
-        var index = 0
-        while let keyword = unsafe options[index].keyword {
-            if unsafe options[index].val != nil, ["password", "sslpassword"].contains(unsafe String(cString: keyword)) {
-                return "holds a password; set password_env to an environment variable or password_file to a path"
-            }
-            index += 1
+        guard options["password"] == nil, options["sslpassword"] == nil else {
+            return "holds a password; set password_env to an environment variable or password_file to a path"
         }
         return nil
     }
 
-    private static func start(_ parameters: [(key: String, value: String)]) -> OpaquePointer? {
-        let keywords = CTexts(parameters.map(\.key))
-        let values = CTexts(parameters.map(\.value))
+    /// What an address sets; nil when it is none.
+    private static func options(of database: String) -> [String: String]? {
+        guard let parsed = unsafe PQconninfoParse(database, nil) else { return nil }
+        defer { unsafe PQconninfoFree(parsed) }
+        var options: [String: String] = [:]
+        var index = 0
+        while let keyword = unsafe parsed[index].keyword {
+            if let value = unsafe parsed[index].val {
+                options[unsafe String(cString: keyword)] = unsafe String(cString: value)
+            }
+            index += 1
+        }
+        return options
+    }
+
+    /// What singles out each host of an address that has several; else nothing, once. Lists that do not fit together are
+    /// left to libpq, which says so.
+    static func hosts(of database: String) -> [[(String, String)]] {
+        let options = Self.options(of: database) ?? [:]
+        let lists = ["host", "hostaddr", "port"].compactMap { key in
+            options[key].map { (key, $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)) }
+        }
+        let count = lists.filter { $0.0 != "port" }.map(\.1.count).max() ?? 1
+        guard count > 1, lists.allSatisfy({ $0.1.count == count || $0.0 == "port" && $0.1.count == 1 }) else {
+            return [[]]
+        }
+        return (0..<count).map { index in lists.map { ($0.0, $0.1.count == 1 ? $0.1[0] : $0.1[index]) } }
+    }
+
+    private static func start(_ parameters: [(String, String)]) -> OpaquePointer? {
+        let keywords = CTexts(parameters.map(\.0))
+        let values = CTexts(parameters.map(\.1))
         return unsafe withExtendedLifetime((keywords, values)) {
             // 1: the value of dbname may be a whole address; what comes after it wins.
             unsafe PQconnectStartParams(keywords.pointers, values.pointers, 1)

@@ -9,6 +9,8 @@ package struct ClusterDirectory: Sendable {
     /// Request metadata whose value is a model's name, in lower case; nil when there is none.
     let modelMetadataKey: [UInt8]?
     private let byModel: [[UInt8]: Int]
+    /// By position, whether the cluster serves certain models only.
+    private let listsModels: [Bool]
     private let byAuthority: [[UInt8]: Int]
 
     package init(clusters: [Cluster], defaultCluster: Int = 0, modelMetadataKey: String? = nil) {
@@ -18,10 +20,13 @@ package struct ClusterDirectory: Sendable {
         self.modelMetadataKey = modelMetadataKey.map { Array($0.lowercased().utf8) }
         var byModel: [[UInt8]: Int] = [:]
         var byAuthority: [[UInt8]: Int] = [:]
-        for (position, cluster) in clusters.enumerated() {
-            for model in cluster.settings.models { byModel[Array(model.utf8)] = position }
-            for authority in cluster.settings.authorities { byAuthority[Array(authority.lowercased().utf8)] = position }
+        var listsModels: [Bool] = []
+        for (position, settings) in clusters.map(\.settings).enumerated() {
+            listsModels.append(!settings.models.isEmpty)
+            for model in settings.models { byModel[Array(model.utf8)] = position }
+            for authority in settings.authorities { byAuthority[Array(authority.lowercased().utf8)] = position }
         }
+        self.listsModels = listsModels
         self.byModel = byModel
         self.byAuthority = byAuthority
     }
@@ -40,7 +45,7 @@ package struct ClusterDirectory: Sendable {
 
     /// Whether the model that a request names decides where it goes, so that it must be read first.
     func needsModel(listenerCluster: Int?) -> Bool {
-        if let listenerCluster { return !self.clusters[listenerCluster].settings.models.isEmpty }
+        if let listenerCluster { return self.listsModels[listenerCluster] }
         return !self.byModel.isEmpty
     }
 
@@ -52,6 +57,6 @@ package struct ClusterDirectory: Sendable {
         let named = self.byModel[model.copied]
         if let named, listenerCluster == nil || listenerCluster == named { return named }
         // A cluster without a list of models serves any; workers check the identity themselves.
-        return named == nil && self.clusters[fallback].settings.models.isEmpty ? fallback : nil
+        return named == nil && !self.listsModels[fallback] ? fallback : nil
     }
 }

@@ -10,9 +10,11 @@ import Wire
 /// Lives on its loop; other loops and tasks reach it through `LoopBound`.
 package final class ProxyLoop {
     package let loop: Loop
-    package let runtime: ProxyRuntime
+    /// Exchanged whole by `take`.
+    package private(set) var runtime: ProxyRuntime
     package let upstream: UpstreamLoop
-    let sessionFactory: HTTP2SessionFactory
+    /// For connections that come from now on.
+    private(set) var sessionFactory: HTTP2SessionFactory
     let arena = MessageArena()
     let accessLog: AccessLogWriter
     /// The last picks of this loop; may be read from every thread.
@@ -36,14 +38,21 @@ package final class ProxyLoop {
         self.loop = loop
         self.runtime = runtime
         self.upstream = upstream
-        var settings = HTTP2Settings()
-        settings.maxConcurrentStreams = runtime.settings.maxConcurrentStreams
-        settings.maxHeaderListBytes = runtime.settings.maxHeaderListBytes
-        settings.limits.resetsPerSecond = runtime.settings.maxResetsPerSecond
-        settings.limits.emptyFramesPerSecond = runtime.settings.maxEmptyFramesPerSecond
-        self.sessionFactory = HTTP2SessionFactory(settings: settings)
+        self.sessionFactory = HTTP2SessionFactory(settings: HTTP2Settings(runtime.settings))
         self.accessLog = AccessLogWriter(to: runtime.accessLog)
-        self.chains = runtime.directory.clusters.map { PrefixChain(settings: $0.settings.routing) }
+        self.chains = runtime.sections.map { PrefixChain(settings: $0.routing) }
+    }
+
+    /// New settings: for connections and streams that begin from now on.
+    package func take(_ runtime: ProxyRuntime) {
+        if HTTP2Settings(runtime.settings) != HTTP2Settings(self.runtime.settings) {
+            self.sessionFactory = HTTP2SessionFactory(settings: HTTP2Settings(runtime.settings))
+        }
+        for position in runtime.sections.indices
+        where runtime.sections[position].routing != self.runtime.sections[position].routing {
+            self.chains[position] = PrefixChain(settings: runtime.sections[position].routing)
+        }
+        self.runtime = runtime
     }
 
     // MARK: Connections
@@ -122,5 +131,16 @@ package final class ProxyLoop {
 
     func recycle(_ stream: ProxyStream) {
         if self.idleStreams.count < Self.maxIdleStreams { self.idleStreams.append(stream) }
+    }
+}
+
+extension HTTP2Settings {
+    /// What callers are told, and how much of what costs is taken from them.
+    fileprivate init(_ settings: ProxySettings) {
+        self.init()
+        self.maxConcurrentStreams = settings.maxConcurrentStreams
+        self.maxHeaderListBytes = settings.maxHeaderListBytes
+        self.limits.resetsPerSecond = settings.maxResetsPerSecond
+        self.limits.emptyFramesPerSecond = settings.maxEmptyFramesPerSecond
     }
 }

@@ -3,12 +3,15 @@ package import Telemetry
 internal import Transport
 package import Upstream
 
-/// What all loops of a proxy share: settings, clusters, counters. Never changed; safe to use from every thread.
+/// What all loops of a proxy share: settings, clusters, counters. Never changed: new settings make a new one, which every
+/// loop takes up in its turn, and streams keep the one that they began with. Safe to use from every thread.
 package final class ProxyRuntime: Sendable {
     package let settings: ProxySettings
     /// How many loops share the limits of the process.
     package let loopCount: Int
     package let directory: ClusterDirectory
+    /// Settings of the clusters, by position in the directory.
+    let sections: [ClusterSettings]
     /// By position of the cluster in the directory.
     package let models: [ModelLifecycle]
     package let metrics: ProxyMetrics
@@ -23,10 +26,19 @@ package final class ProxyRuntime: Sendable {
         self.settings = settings
         self.loopCount = loopCount
         self.directory = directory
+        self.sections = directory.clusters.map(\.settings)
         self.models = models
         self.metrics = metrics
         self.accessLog = accessLog
         self.log = log
+    }
+
+    /// The same with other settings, those of the clusters as they are now.
+    /// - Parameter directory: of the same clusters in the same order.
+    package func with(_ settings: ProxySettings, _ directory: ClusterDirectory) -> ProxyRuntime {
+        ProxyRuntime(
+            settings: settings, loopCount: self.loopCount, directory: directory, models: self.models,
+            metrics: self.metrics, accessLog: self.accessLog, log: self.log)
     }
 
     /// A caller did not get through its TLS handshake. Counted; logged at debug only, since anybody can cause it.

@@ -32,8 +32,7 @@ extension ProxyStream {
     /// Stores are in one replica, or in all of them.
     func resolveStores() {
         guard case .stores(let writes) = self.handling else { return }
-        let cluster = self.runtime.directory.clusters[self.anchor ?? self.runtime.directory.defaultCluster]
-        switch cluster.settings.stores.writes {
+        switch self.runtime.sections[self.anchor ?? self.runtime.directory.defaultCluster].stores.writes {
         case .primary: self.bond = .primary
         case .all where writes: self.handling = .storesEverywhere
         // Every replica has everything: any of them answers.

@@ -26,7 +26,7 @@ extension ProxyStream {
             self.leg.canSendBodyAgain, let position = self.cluster, let replica = self.replica
         else { return }
         let cluster = self.runtime.directory.clusters[position]
-        guard self.tried.count < cluster.settings.connections.maxRetries,
+        guard self.tried.count < self.runtime.sections[position].connections.maxRetries,
             cluster.hasCandidate(besides: self.tried + [replica.id])
         else { return }
         self.retryWhenEnded = .stalled

@@ -42,11 +42,11 @@ extension ProxyStream {
 
     func answerFree() {
         let position = self.ownCluster
-        switch self.runtime.directory.clusters[position].settings.model.freeAction {
+        switch self.runtime.sections[position].model.freeAction {
         case .answer: self.reply(message: BackendResult(success: true).encoded())
         case .forward, .unloadAll:
             let models = self.runtime.models[position]
-            let drains = self.runtime.directory.clusters[position].settings.model.freeAction == .unloadAll
+            let drains = self.runtime.sections[position].model.freeAction == .unloadAll
             self.answerLater {
                 switch await models.free(drains: drains) {
                 case .success(let text): .message(BackendResult(success: true, message: text).encoded())

@@ -10,7 +10,7 @@ extension ProxyStream {
     func triesElsewhere(after status: GRPCStatus) -> Bool {
         guard let position = self.cluster, let replica = self.replica, self.leg.canSendBodyAgain else { return false }
         let cluster = self.runtime.directory.clusters[position]
-        guard self.tried.count < cluster.settings.connections.maxRetries else { return false }
+        guard self.tried.count < self.runtime.sections[position].connections.maxRetries else { return false }
         switch status.code {
         case .failedPrecondition where status.text.lowercased().contains("not loaded"):
             guard cluster.foundNotLoaded(replica) else { return false }

@@ -13,7 +13,7 @@ extension ProxyStream {
     var upstreamWay: UpstreamWay {
         UpstreamWay(
             from: self.connection?.access ?? ListenerAccess(),
-            to: self.runtime.directory.clusters[self.cluster ?? 0])
+            to: self.runtime.directory.clusters[self.cluster ?? 0], self.runtime.sections[self.cluster ?? 0].auth)
     }
 
     func relayRequest(_ bytes: RawSpan) {

@@ -264,13 +264,13 @@ extension ProxyStream {
         guard let position = self.cluster else { return LocalReply(.noReplica) }
         let cluster = self.runtime.directory.clusters[position]
         return LocalReply.of(
-            failure, othersLive: cluster.isUsable, lostStatus: cluster.settings.lostAnswerStatus)
+            failure, othersLive: cluster.isUsable, lostStatus: self.runtime.sections[position].lostAnswerStatus)
     }
 
     /// Nothing of the answer has been relayed, the whole request is still here, and sending it again does no harm.
     private func mayRetry(after failure: UpstreamFailure) -> Bool {
         guard failure.mayTryElsewhere, self.leg.canSendBodyAgain, let cluster = self.cluster else { return false }
-        let limit = self.runtime.directory.clusters[cluster].settings.connections.maxRetries
+        let limit = self.runtime.sections[cluster].connections.maxRetries
         return self.tried.count < limit && (failure.isBeforeProcessing || self.handling.mayRepeat)
     }
 

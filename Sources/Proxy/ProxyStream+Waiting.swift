@@ -36,7 +36,7 @@ extension ProxyStream {
         let loop = self.proxyLoop.loop
         return cluster.pickOrWait(
             chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: Loop.now,
-            terms: { self.waitTerms(in: cluster, isRetry: retry != nil) },
+            terms: { self.waitTerms(in: position, isRetry: retry != nil) },
             waiter: { number in
                 let bound = LoopBound(self, on: loop)
                 return { outcome in loop.execute { bound.value.waitEnded(position, number, outcome) } }
@@ -96,9 +96,9 @@ extension ProxyStream {
         }
     }
 
-    private func waitTerms(in cluster: Cluster, isRetry: Bool) -> WaitTerms {
+    private func waitTerms(in position: Int, isRetry: Bool) -> WaitTerms {
         WaitTerms(
-            caller: self.callerKey(cluster.settings.routing.admission.fairBy),
+            caller: self.callerKey(self.runtime.sections[position].routing.admission.fairBy),
             deadline: self.deadline.map { Instant(nanoseconds: $0) }, mayWait: self.mayWait, isRetry: isRetry)
     }
 

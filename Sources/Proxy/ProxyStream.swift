@@ -19,8 +19,8 @@ final class ProxyStream: HTTP2Stream {
     enum Phase { case begun, holding, waiting, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
-    /// The loop's, kept here since every stream counts several times.
-    let runtime: ProxyRuntime
+    /// The loop's when the stream began: new settings are for the streams after it.
+    private(set) var runtime: ProxyRuntime
     let metrics: ProxyMetrics
     private(set) var leg: RelayLeg!
     private(set) var connection: DownstreamConnection?
@@ -100,6 +100,7 @@ final class ProxyStream: HTTP2Stream {
     func begin(on connection: DownstreamConnection) {
         self.connection = connection
         self.keptAlive = self
+        if self.runtime !== self.proxyLoop.runtime { self.runtime = self.proxyLoop.runtime }
         self.startNs = Loop.now
         self.metrics.activeStreams.add()
     }

@@ -2,18 +2,19 @@ package import Wire
 
 /// Which tokens a listener takes. Several, so that an old one goes on while callers get the new one.
 package struct TokenCheck: Sendable {
-    /// Nil: every caller is let in.
-    private let tokens: BearerTokens?
+    /// None: every caller is let in.
+    private let tokens: BearerTokens
 
     /// - Parameter tokens: none at all means that every caller is let in.
     package init(_ tokens: [BearerToken] = []) { self.init(BearerTokens(tokens)) }
 
-    /// - Parameter tokens: may be exchanged later. None at all now means that every caller is let in, for ever.
-    package init(_ tokens: BearerTokens) { self.tokens = tokens.current.isEmpty ? nil : tokens }
+    /// - Parameter tokens: may be exchanged later.
+    package init(_ tokens: BearerTokens) { self.tokens = tokens }
 
     /// Why a caller is not let in; nil when it is. Says the same as a worker would.
     func refusal(of headers: HeaderBlock) -> LocalReply.Cause? {
-        guard let tokens = self.tokens?.current else { return nil }
+        guard !self.tokens.isEmpty else { return nil }
+        let tokens = self.tokens.current
         switch headers.count(of: .authorization) {
         case 0: return .missingToken
         case 1: ()

@@ -12,9 +12,9 @@ struct UpstreamWay {
 
     private static let dropped = HeaderTokenSet(.grpcTimeout)
 
-    init(from access: ListenerAccess, to cluster: Cluster) {
+    /// - Parameter auth: of the cluster's settings.
+    init(from access: ListenerAccess, to cluster: Cluster, _ auth: UpstreamAuthSettings) {
         var dropped = Self.dropped
-        let auth = cluster.settings.auth
         // The one of the settings says only whether there is one: it may have been exchanged since.
         self.token = auth.token == nil ? nil : cluster.tokens.current.first?.revealHeader()
         if auth.token != nil || !auth.passThrough { dropped = dropped.with(.authorization) }

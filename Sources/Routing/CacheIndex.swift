@@ -57,6 +57,13 @@ package struct CacheIndex: Sendable {
             + self.owners.count * MemoryLayout<CacheOwners>.stride
     }
 
+    /// An empty index of the same replicas, with caches of the same sizes. No ticket of this one is for it.
+    func emptied(capacity: Int) -> CacheIndex {
+        var index = CacheIndex(capacity: capacity, sharingDiscount: self.sharingDiscount)
+        for slot in self.caches.indices { index.reset(slot: slot, capacityBytes: self.caches[slot].capacityBytes) }
+        return index
+    }
+
     /// Blocks that the replica in `slot` was sent and did not forget, in its cache or not.
     package func blocks(heldBy slot: Int) -> Int { slot < self.caches.count ? self.caches[slot].blocks : 0 }
 

@@ -8,7 +8,7 @@
 /// The uncached part of the prompt comes from a model of every replica's cache. All of it is learned from when streams
 /// have their first response. Part of a `ReplicaTable`, under its lock; a value without clock, log or I/O.
 package struct ExpectedTTFT: Sendable {
-    let settings: ExpectedTTFTSettings
+    private(set) var settings: ExpectedTTFTSettings
     package internal(set) var index: CacheIndex
     package internal(set) var model: ServiceModel
     /// Bytes of prompt per token, learned from what replies say.
@@ -53,6 +53,22 @@ package struct ExpectedTTFT: Sendable {
             overheadSeconds: settings.overheadMs / 1_000,
             secondsPerToken: 1 / settings.prefillTokensPerSecond * 4 / settings.bytesPerToken)
         self.typicalCapacityBytes = Double(settings.cacheTokens) * settings.bytesPerToken
+    }
+
+    // MARK: - Settings
+
+    /// What counts from now on. What was learned stays, so what there was to start from does not matter any more.
+    mutating func apply(_ settings: ExpectedTTFTSettings) {
+        self.settings = settings
+        self.noteCount += 1
+    }
+
+    /// Prompts are compared in another way, or fewer are remembered: the memory of them begins anew.
+    mutating func emptyIndex(capacity: Int) {
+        self.index = self.index.emptied(capacity: capacity)
+        for position in self.records.indices { self.records[position].ticket = .nothing }
+        for slot in self.held.indices { self.held[slot] = .nothing }
+        self.noteCount += 1
     }
 
     // MARK: - Replicas
@@ -253,7 +269,9 @@ package struct ExpectedTTFT: Sendable {
 
     /// Whether the lease's stream is still known, with the replica that it was sent to.
     func record(of lease: Lease) -> StreamRecord? {
-        guard lease.record >= 0, self.records[Int(lease.record)].serial == lease.serial else { return nil }
+        guard lease.record >= 0, Int(lease.record) < self.records.count,
+            self.records[Int(lease.record)].serial == lease.serial
+        else { return nil }
         return self.records[Int(lease.record)]
     }
 

@@ -19,6 +19,12 @@ package struct PrefixCachePicker: Picker {
         self.loadGuard = loadGuard
     }
 
+    init(_ settings: RoutingSettings) {
+        self.init(
+            minPrefixMatch: settings.minPrefixMatch,
+            loadGuard: LoadGuard(absolute: settings.balanceAbsolute, relative: settings.balanceRelative))
+    }
+
     package func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
         guard candidates.count > 1, promptBlocks > 0 else {
             return LeastInFlightPicker().pick(among: candidates, promptBlocks: promptBlocks)

@@ -20,7 +20,7 @@ package struct PrefixIndex: Sendable {
     /// Most blocks that are remembered.
     package let capacity: Int
     /// Age in milliseconds past which a mark means nothing; nil is never.
-    let timeToLive: Int32?
+    private(set) var timeToLive: Int32?
 
     /// Blocks remembered now.
     package internal(set) var count = 0
@@ -40,6 +40,24 @@ package struct PrefixIndex: Sendable {
         self.timeToLive = timeToLiveMs == 0 ? nil : Int32(exactly: timeToLiveMs)
         // Address space only: a page is there once a block is on it. Growing by copying would hold the lock for 10 ms.
         self.entries.reserveCapacity(min(self.capacity, 1 << 20))
+    }
+
+    /// Marks are believed for so long from now on.
+    mutating func live(forMs timeToLiveMs: Int) {
+        self.timeToLive = timeToLiveMs == 0 ? nil : Int32(exactly: timeToLiveMs)
+    }
+
+    /// An empty index, to which no ticket of this one says anything.
+    func emptied(capacity: Int, timeToLiveMs: Int) -> PrefixIndex {
+        var index = PrefixIndex(capacity: capacity, timeToLiveMs: timeToLiveMs)
+        index.serial = self.serial
+        index.holders = self.holders
+        for slot in index.holders.indices {
+            let generation = self.holders[slot].generation
+            index.holders[slot].generation = generation == .max ? 1 : generation + 1
+            index.holders[slot].blocks = 0
+        }
+        return index
     }
 
     /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
@@ -108,7 +126,8 @@ package struct PrefixIndex: Sendable {
     /// was displaced by the claim does not return. Does nothing when the deepest block's mark is gone or renewed.
     package mutating func withdraw(_ ticket: NoteTicket) {
         guard ticket.claimed > 0, self.holders[Int(ticket.slot)].generation == ticket.generation,
-            self.entries[Int(ticket.entry)].isUsed, self.entries[Int(ticket.entry)].hash == ticket.hash,
+            Int(ticket.entry) < self.entries.count, self.entries[Int(ticket.entry)].isUsed,
+            self.entries[Int(ticket.entry)].hash == ticket.hash,
             self.claim(of: ticket, on: ticket.entry) != nil
         else { return }
         var entry = ticket.entry

@@ -17,7 +17,7 @@ package struct ReplicaTable: Sendable {
         var slots = 0
     }
 
-    package let settings: RoutingSettings
+    package internal(set) var settings: RoutingSettings
 
     /// By slot; nil when the slot is free.
     var members = ContiguousArray<Member?>()
@@ -35,7 +35,7 @@ package struct ReplicaTable: Sendable {
 
     /// Streams that wait for a replica.
     var queue = WaitingQueue()
-    private let prefixCachePicker: PrefixCachePicker
+    var prefixCachePicker: PrefixCachePicker
     private var random: SplitMix64
     private var nextNumber: UInt32 = 0
     private var pickCount: UInt64 = 0
@@ -47,9 +47,7 @@ package struct ReplicaTable: Sendable {
     package init(settings: RoutingSettings) {
         self.settings = settings
         self.index = PrefixIndex(capacity: settings.maxIndexBlocks, timeToLiveMs: settings.prefixTtlMs)
-        self.prefixCachePicker = PrefixCachePicker(
-            minPrefixMatch: settings.minPrefixMatch,
-            loadGuard: LoadGuard(absolute: settings.balanceAbsolute, relative: settings.balanceRelative))
+        self.prefixCachePicker = PrefixCachePicker(settings)
         self.random = SplitMix64(seed: settings.seed)
         if settings.policy == .expectedTTFT {
             self.expected = ExpectedTTFT(settings: settings.expectedTTFT, maxBlocks: settings.maxIndexBlocks)

@@ -19,11 +19,21 @@ package final class AccessLog: Sendable {
         case json
     }
 
-    package let format: Format
+    /// Of lines that are written from now on.
+    package var format: Format {
+        get { Format.allCases[self.formatPosition.load(ordering: .relaxed)] }
+        set { self.formatPosition.store(Self.position(of: newValue), ordering: .relaxed) }
+    }
     /// Share of the streams that end well and get a line, 0 to 1.
-    package let sampleShare: Double
+    package var sampleShare: Double {
+        get { Double(bitPattern: self.shareBits.load(ordering: .relaxed)) }
+        set { self.shareBits.store(newValue.bitPattern, ordering: .relaxed) }
+    }
     /// Whether there are lines at all.
     package var isOn: Bool { self.format != .off }
+
+    private let formatPosition: Atomic<Int>
+    private let shareBits: Atomic<UInt64>
 
     private struct Pending {
         var bytes: [UInt8] = []
@@ -50,8 +60,8 @@ package final class AccessLog: Sendable {
         maxPendingBytes: Int = 1 << 20,
         gather: Duration = .milliseconds(20)
     ) {
-        self.format = format
-        self.sampleShare = sampleShare
+        self.formatPosition = Atomic(Self.position(of: format))
+        self.shareBits = Atomic(sampleShare.bitPattern)
         self.sink = sink
         self.maxPendingBytes = maxPendingBytes
         self.gather = .nanoseconds(max(0, gather.wholeNanoseconds))
@@ -74,6 +84,8 @@ package final class AccessLog: Sendable {
             DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(limitNanoseconds)) { waiting.resume() }
         }
     }
+
+    private static func position(of format: Format) -> Int { Format.allCases.firstIndex(of: format) ?? 0 }
 
     /// Takes a copy of one formatted line, or drops it. Called by every loop's writer.
     func append(_ line: [UInt8]) {

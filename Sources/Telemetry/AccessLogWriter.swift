@@ -15,8 +15,9 @@ package final class AccessLogWriter {
     /// Writes one line. The entry is made only when the log is on and the stream is in its sample.
     /// - Parameter always: the stream is worth a line whatever the sample is.
     package func write(always: Bool = true, _ entry: @autoclosure () -> AccessLogEntry) {
-        guard self.log.isOn, always || self.isInSample() else { return }
-        switch self.log.format {
+        let format = self.log.format
+        guard format != .off, always || self.isInSample() else { return }
+        switch format {
         case .off: ()
         case .text: self.write(entry(), as: TextLine.self)
         case .json: self.write(entry(), as: JSONLine.self)
@@ -25,9 +26,10 @@ package final class AccessLogWriter {
 
     /// Decides by a sequence of its own (Knuth's linear congruential generator), which costs no call to the system.
     private func isInSample() -> Bool {
-        guard self.log.sampleShare < 1 else { return true }
+        let share = self.log.sampleShare
+        guard share < 1 else { return true }
         self.random = self.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return Double(self.random >> 11) * 0x1p-53 < self.log.sampleShare
+        return Double(self.random >> 11) * 0x1p-53 < share
     }
 
     private func write<Line: AccessLogLine & ~Copyable>(_ entry: AccessLogEntry, as _: Line.Type) {

@@ -28,6 +28,8 @@ struct MetricFamily: Sendable {
     var labelNames: [String]?
     /// By rendered labels, so that two spellings of one set of labels are one series.
     var series: [String: Series] = [:]
+    /// It is in every reading, even while nothing has been counted.
+    var isDeclared = false
     /// Asked at every scrape for values that others keep.
     var observers: [@Sendable (inout Observation) -> Void] = []
 
@@ -37,6 +39,14 @@ struct MetricFamily: Sendable {
         self.name = name
         self.help = help
         self.kind = kind
+    }
+
+    /// Names of the labels; those of what observers say now, where nobody declared any.
+    var knownLabels: [String] {
+        if let names = self.labelNames { return names }
+        var observation = Observation()
+        for observe in self.observers { observe(&observation) }
+        return observation.labelNames
     }
 
     /// Traps unless the family was registered the same way before.
@@ -62,12 +72,16 @@ package struct Observation {
     /// Sample text by rendered labels. Two values for one set of labels would void the whole scrape, so the later one
     /// stays.
     private(set) var samples: [String: String] = [:]
+    /// Of the last sample, sorted.
+    private(set) var labelNames: [String] = []
 
     package mutating func callAsFunction(_ value: Int, _ labels: [String: String] = [:]) {
+        self.labelNames = labels.keys.sorted()
         self.samples[MetricText.labels(labels)] = String(value)
     }
 
     package mutating func callAsFunction(_ value: Double, _ labels: [String: String] = [:]) {
+        self.labelNames = labels.keys.sorted()
         self.samples[MetricText.labels(labels)] = MetricText.number(value)
     }
 }

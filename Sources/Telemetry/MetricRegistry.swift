@@ -18,7 +18,7 @@ package final class MetricRegistry: Sendable {
         self.families.withLock { families in
             var own = MetricFamily(
                 name: "homing_metric_series_dropped_total",
-                help: "Series that are not shown because their metric has too many", kind: .counter)
+                help: "Series that are not shown because their metric has too many.", kind: .counter)
             own.labelNames = []
             own.series[""] = MetricFamily.Series(labels: [:], handle: .counter(self.dropped), showsZero: true)
             families[own.name] = own
@@ -64,6 +64,7 @@ package final class MetricRegistry: Sendable {
         _ name: String, help: String, labels: [String: String] = [:],
         rows: (label: String, values: [String]), columns: (label: String, values: [String])
     ) -> CounterGrid {
+        self.declare(name, help: help, kind: .counter, labels: labels.keys + [rows.label, columns.label])
         var cells: [Counter] = []
         cells.reserveCapacity(rows.values.count * columns.values.count)
         for row in rows.values {
@@ -92,17 +93,35 @@ package final class MetricRegistry: Sendable {
         }
     }
 
+    /// Tells of a metric whose series come later, when something happens to a replica that nobody knows yet: readers see
+    /// its name, help and kind from the start. `labels` are the names of those that its series will have.
+    package func declare(_ name: String, help: String, kind: MetricKind, labels: [String]) {
+        self.families.withLock { families in
+            var family = Self.family(name, help, kind, in: families)
+            family.isDeclared = true
+            family.checkLabels([String: String](uniqueKeysWithValues: labels.map { ($0, "") }))
+            families[name] = family
+        }
+    }
+
+    /// Every metric that there is, by name.
+    package func descriptions() -> [MetricDescription] {
+        let families = self.families.withLock { Array($0.values) }
+        return families.sorted { $0.name < $1.name }.map {
+            MetricDescription(name: $0.name, kind: $0.kind, help: $0.help, labels: $0.knownLabels)
+        }
+    }
+
     /// Takes out every series that has all of these labels, as when a replica is removed. Handles to them go on
     /// counting unseen; asking for the same labels again gives a new handle that starts from zero.
     package func removeSeries(labels: [String: String]) {
         require(!labels.isEmpty, "removing every series at once is never meant")
         self.families.withLock { families in
-            for (name, family) in families {
-                var family = family
-                family.series = family.series.filter { _, series in
-                    !labels.allSatisfy { series.labels[$0.key] == $0.value }
+            for (name, family) in families where labels.keys.allSatisfy(family.labelNames?.contains ?? { _ in false }) {
+                let gone = family.series.filter { _, series in
+                    labels.allSatisfy { series.labels[$0.key] == $0.value }
                 }
-                families[name] = family
+                for key in gone.keys { families[name]?.series[key] = nil }
             }
         }
     }

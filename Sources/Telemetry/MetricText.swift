@@ -4,7 +4,7 @@ enum MetricText {
         var text = ""
         for family in families.sorted(by: { $0.name < $1.name }) {
             let lines = self.lines(of: family)
-            if lines.isEmpty { continue }
+            if lines.isEmpty, !family.isDeclared { continue }
             text += "# HELP \(family.name) \(self.escapedHelp(family.help))\n"
             text += "# TYPE \(family.name) \(family.kind.rawValue)\n"
             text += lines

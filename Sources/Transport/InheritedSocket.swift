@@ -17,7 +17,7 @@ package struct InheritedSocket: Sendable, Equatable {
         package let description: String
     }
 
-    init(descriptor: CInt, name: String, endpoint: Endpoint, takesIPv4: Bool) {
+    package init(descriptor: CInt, name: String, endpoint: Endpoint, takesIPv4: Bool) {
         self.descriptor = descriptor
         self.name = name
         self.endpoint = endpoint

@@ -17,7 +17,7 @@ extension Cluster {
         case .answered:
             state.entries[position]?.answeredNs = now
             if state.entries[position]?.health.standing == .available {
-                state.entries[position]?.freshUntilNs = now + self.settings.probe.freshNs
+                state.entries[position]?.freshUntilNs = now + state.freshNs
             }
             event = report.isError ? .error : .answered
         // The caller's doing.

@@ -12,7 +12,8 @@ package import Wire
 /// thread.
 package final class Cluster: Sendable {
     package let name: String
-    package let settings: ClusterSettings
+    /// Replaced whole by `apply`. Never waits for anything, so it may be read under the lock.
+    private let current: Mutex<ClusterSettings>
     package let metrics: ClusterMetrics
     /// How replicas are spoken to; nil in cleartext.
     package let tls: TLSContext?
@@ -28,6 +29,8 @@ package final class Cluster: Sendable {
 
     struct State: Sendable {
         var table: ReplicaTable
+        /// For how long an answer is believed: what streams need of the settings.
+        var freshNs: UInt64
         /// By place, which is the replica's slot in the table; nil where nobody is.
         var entries: [Entry?] = []
         /// The same replicas, for the data path.
@@ -94,7 +97,7 @@ package final class Cluster: Sendable {
         settings: ClusterSettings, slots: ReplicaSlots, registry: MetricRegistry, log: Logger, tls: TLSContext? = nil
     ) {
         self.name = settings.name
-        self.settings = settings
+        self.current = Mutex(settings)
         self.log = log
         self.tls = tls
         self.slots = slots
@@ -103,13 +106,32 @@ package final class Cluster: Sendable {
         self.metrics = ClusterMetrics(cluster: settings.name, registry: registry)
         self.state = Mutex(
             State(
-                table: ReplicaTable(settings: settings.routing),
+                table: ReplicaTable(settings: settings.routing), freshNs: settings.probe.freshNs,
                 outliers: OutlierDetector(settings: settings.outlier, replicas: 0)))
         self.state.withLock { state in
             for replica in settings.replicas where state.place(at: replica.address) == nil {
                 self.join(replica, .static, isFirst: true, in: &state)
             }
         }
+    }
+
+    /// What is in use now. A copy: not for the path of a stream.
+    package var settings: ClusterSettings { self.current.withLock { $0 } }
+
+    /// Takes up new settings, all but the name, the replicas and what TLS is made from; nothing that is open ends. Loops
+    /// take up their share by `UpstreamLoop.apply`.
+    package func apply(_ settings: ClusterSettings) {
+        self.current.withLock { $0 = settings }
+        self.retryBudget.apply(settings.connections)
+        self.state.withLock { state in
+            if settings.routing != state.table.settings { state.table.apply(settings.routing) }
+            state.outliers.apply(settings.outlier)
+            state.freshNs = settings.probe.freshNs
+            for place in state.order { state.entries[place]?.health.apply(settings.probe) }
+        }
+        self.dispatchWaiting()
+        // A shorter interval counts at once.
+        for replica in self.replicas { self.wakeProber(of: replica) }
     }
 
     /// Those that are here, in the order in which they joined.

@@ -20,6 +20,9 @@ package final class ClusterMetrics: Sendable {
         self.cluster = cluster
         self.registry = registry
         self.queue = QueueMetrics(cluster: cluster, registry: registry)
+        for family in ReplicaCount.allCases {
+            registry.declare(family.rawValue, help: family.help, kind: .counter, labels: family.labels)
+        }
         self.picks = PickReason.allCases.map { reason in
             registry.counter(
                 "homing_picks_total", help: "Replicas picked for streams, by the reason of the choice.",
@@ -70,48 +73,56 @@ package final class ClusterMetrics: Sendable {
 
     package func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
 
-    package func evicted(_ replica: String, _ cause: String) {
-        self.registry.counter(
-            "homing_evictions_total", help: "Upstream connections taken out, by replica and cause.",
-            labels: ["cluster": self.cluster, "replica": replica, "cause": cause]
-        ).add()
+    package func evicted(_ replica: String, _ cause: String) { self.count(.evictions, replica, cause) }
+
+    package func probed(_ replica: String, _ outcome: String) { self.count(.probes, replica, outcome) }
+
+    package func probeDenied(_ replica: String) { self.count(.probesDenied, replica) }
+
+    func ejected(_ replica: String, _ cause: OutlierDetector.Cause) { self.count(.ejections, replica, cause.rawValue) }
+
+    func stalled(_ replica: String, _ kind: String) { self.count(.stalls, replica, kind) }
+
+    package func loaded(_ replica: String, _ outcome: String) { self.count(.modelLoads, replica, outcome) }
+
+    private func count(_ family: ReplicaCount, _ replica: String, _ detail: String? = nil) {
+        var labels = ["cluster": self.cluster, "replica": replica]
+        if let detail, let name = family.detail { labels[name] = detail }
+        self.registry.counter(family.rawValue, help: family.help, labels: labels).add()
+    }
+}
+
+/// What happens to a replica now and then: its series begin when it does.
+private enum ReplicaCount: String, CaseIterable {
+    case evictions = "homing_evictions_total"
+    case probes = "homing_probes_total"
+    case probesDenied = "homing_probes_denied_total"
+    case ejections = "homing_ejections_total"
+    case stalls = "homing_stalls_total"
+    case modelLoads = "homing_model_loads_total"
+
+    var help: String {
+        switch self {
+        case .evictions: "Upstream connections taken out, by replica and cause."
+        case .probes: "Health probes by replica and outcome."
+        case .probesDenied: "Health probes that a replica answered with UNAUTHENTICATED."
+        case .ejections: "Replicas taken out for what their streams told, by cause."
+        case .stalls: "Silences with streams waiting: no answer to a PING (silent), or to PINGs alone (forgotten)."
+        case .modelLoads: "LoadModel calls sent to replicas, by outcome."
+        }
     }
 
-    package func probed(_ replica: String, _ outcome: String) {
-        self.registry.counter(
-            "homing_probes_total", help: "Health probes by replica and outcome.",
-            labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
-        ).add()
+    /// Name of the label beside those of the replica.
+    var detail: String? {
+        switch self {
+        case .evictions, .ejections: "cause"
+        case .probes, .modelLoads: "outcome"
+        case .probesDenied: nil
+        case .stalls: "kind"
+        }
     }
 
-    package func probeDenied(_ replica: String) {
-        self.registry.counter(
-            "homing_probes_denied_total", help: "Health probes that a replica answered with UNAUTHENTICATED.",
-            labels: ["cluster": self.cluster, "replica": replica]
-        ).add()
-    }
-
-    func ejected(_ replica: String, _ cause: OutlierDetector.Cause) {
-        self.registry.counter(
-            "homing_ejections_total", help: "Replicas taken out for what their streams told, by cause.",
-            labels: ["cluster": self.cluster, "replica": replica, "cause": cause.rawValue]
-        ).add()
-    }
-
-    func stalled(_ replica: String, _ kind: String) {
-        self.registry.counter(
-            "homing_stalls_total",
-            help: "Silences with streams waiting: no answer to a PING (silent), or to PINGs alone (forgotten).",
-            labels: ["cluster": self.cluster, "replica": replica, "kind": kind]
-        ).add()
-    }
-
-    package func loaded(_ replica: String, _ outcome: String) {
-        self.registry.counter(
-            "homing_model_loads_total", help: "LoadModel calls sent to replicas, by outcome.",
-            labels: ["cluster": self.cluster, "replica": replica, "outcome": outcome]
-        ).add()
-    }
+    var labels: [String] { ["cluster", "replica"] + (self.detail.map { [$0] } ?? []) }
 }
 
 /// Why a stream was sent to another replica.

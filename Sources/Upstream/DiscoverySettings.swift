@@ -46,6 +46,7 @@ package struct DiscoverySettings: Sendable, Equatable {
     package var nameservers: [Endpoint] = []
     package var minIntervalMs = 5_000
     package var maxIntervalMs = 30_000
+    /// For one round of questions.
     package var timeoutMs = 5_000
 
     // MARK: file

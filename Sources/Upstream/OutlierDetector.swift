@@ -47,7 +47,7 @@ package struct OutlierDetector: Sendable {
         var countedAtNs: UInt64 = 0
     }
 
-    private let settings: OutlierSettings
+    private var settings: OutlierSettings
     private var members: [Member]
     /// Whether so many are out that ejections are not heeded.
     package private(set) var panics = false
@@ -56,6 +56,9 @@ package struct OutlierDetector: Sendable {
         self.settings = settings
         self.members = Array(repeating: Member(), count: replicas)
     }
+
+    /// What counts from now on. Ejections that last go on to their end.
+    package mutating func apply(_ settings: OutlierSettings) { self.settings = settings }
 
     /// Another replica has the position from now on.
     package mutating func joined(_ position: Int) {

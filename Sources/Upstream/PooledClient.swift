@@ -8,11 +8,12 @@ import Wire
 package final class PooledClient: UpstreamClient {
     package let replica: Replica
     package let loop: Loop
-    let settings: PoolSettings
+    private(set) var settings: PoolSettings
+    private(set) var stallSettings: StallSettings
     private let tls: TLSContext?
     private let tokens: BearerTokens
     private let factory: HTTP2SessionFactory
-    private let cluster: Cluster
+    let cluster: Cluster
     /// Of the loop.
     let clock: SilenceClock
     /// Counts what the streams of this loop hold.
@@ -32,7 +33,9 @@ package final class PooledClient: UpstreamClient {
         self.replica = replica
         self.cluster = cluster
         self.clock = clock
-        self.settings = cluster.settings.connections
+        let settings = cluster.settings
+        self.settings = settings.connections
+        self.stallSettings = settings.stall
         self.tls = cluster.tls
         self.tokens = cluster.tokens
         self.loop = loop
@@ -58,7 +61,11 @@ package final class PooledClient: UpstreamClient {
         self.tls?.authority(of: self.replica.endpoint) ?? self.replica.endpoint.authority
     }
 
-    var stallSettings: StallSettings { self.cluster.settings.stall }
+    /// What counts from now on; connections that are open keep what they began with.
+    func apply(_ settings: ClusterSettings) {
+        self.settings = settings.connections
+        self.stallSettings = settings.stall
+    }
 
     /// The connection is silent although streams wait on it.
     func stalled(_ connection: UpstreamConnection) { self.cluster.stalled(self.replica) }

@@ -13,10 +13,16 @@ package struct ReplicaHealth: Sendable, Equatable {
     package private(set) var standing = Standing.unknown
     private var failures = 0
     private var successes = 0
-    private let failuresToEject: Int
-    private let successesToReturn: Int
+    private var failuresToEject: Int
+    private var successesToReturn: Int
 
     package init(settings: ProbeSettings) {
+        self.failuresToEject = max(1, settings.failuresToEject)
+        self.successesToReturn = max(1, settings.successesToReturn)
+    }
+
+    /// What counts from now on.
+    mutating func apply(_ settings: ProbeSettings) {
         self.failuresToEject = max(1, settings.failuresToEject)
         self.successesToReturn = max(1, settings.successesToReturn)
     }

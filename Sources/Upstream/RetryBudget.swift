@@ -10,20 +10,29 @@ import Synchronization
 final class RetryBudget: Sendable {
     /// In thousandths of a retry.
     private let tokens: Atomic<Int>
-    private let capacity: Int
-    private let share: Int
+    private let capacity: Atomic<Int>
+    private let share: Atomic<Int>
 
     init(settings: PoolSettings) {
-        self.capacity = settings.retryBudgetReserve * 1_000
-        self.share = Int(settings.retryBudgetShare * 1_000)
-        self.tokens = Atomic(self.capacity)
+        self.capacity = Atomic(settings.retryBudgetReserve * 1_000)
+        self.share = Atomic(Int(settings.retryBudgetShare * 1_000))
+        self.tokens = Atomic(settings.retryBudgetReserve * 1_000)
+    }
+
+    /// What counts from now on. A reserve that grows is there at once.
+    func apply(_ settings: PoolSettings) {
+        let capacity = settings.retryBudgetReserve * 1_000
+        let before = self.capacity.exchange(capacity, ordering: .relaxed)
+        self.share.store(Int(settings.retryBudgetShare * 1_000), ordering: .relaxed)
+        if capacity > before { self.tokens.wrappingAdd(capacity - before, ordering: .relaxed) }
     }
 
     /// A stream was picked for, for the first time.
     func earn() {
         // Two threads may pass the capacity by a share each; the next `earn` sees that.
-        guard self.share > 0, self.tokens.load(ordering: .relaxed) < self.capacity else { return }
-        self.tokens.wrappingAdd(self.share, ordering: .relaxed)
+        let share = self.share.load(ordering: .relaxed)
+        guard share > 0, self.tokens.load(ordering: .relaxed) < self.capacity.load(ordering: .relaxed) else { return }
+        self.tokens.wrappingAdd(share, ordering: .relaxed)
     }
 
     /// Whether one retry more is allowed; if so it is counted.

@@ -62,6 +62,13 @@ package final class UpstreamLoop {
         return self.clients[replica.slot]?.inner.pool
     }
 
+    /// The cluster has new settings.
+    package func apply(_ settings: ClusterSettings, of cluster: Cluster) {
+        for client in self.clients {
+            if let pool = client?.inner.pool, pool.cluster === cluster { pool.apply(settings) }
+        }
+    }
+
     /// Calls `body` with every stream that is open to the replica.
     func forEachStream(of replica: Replica, _ body: (UpstreamStream) -> Void) {
         self.pool(of: replica)?.forEachStream(body)

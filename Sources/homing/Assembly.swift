@@ -11,8 +11,30 @@ import Wire
 
 /// Builds everything of `homing serve` in one place and passes it in. Nothing else knows all the parts.
 enum Assembly {
+    /// Every metric that a proxy can have, from one that is assembled and not started.
+    static func metrics() async throws -> [MetricDescription] {
+        var settings = ServeSettings()
+        var cluster = ClusterSettings()
+        cluster.name = "described"
+        cluster.replicas = [ReplicaSettings(address: ServeSettings.defaultListener)]
+        settings.clusters = [cluster]
+        settings.admin.address = nil
+        let metrics = Announcement<[MetricDescription]>()
+        let described = settings
+        try await self.serve(described, StartConditions(), file: nil, onlyDescribing: metrics) { described }
+        return await metrics.value
+    }
+
     /// Serves until SIGTERM or SIGINT, then drains. Throws when an address cannot be bound.
-    static func serve(_ settings: ServeSettings, _ start: StartConditions) async throws {
+    /// - Parameters:
+    ///   - file: the configuration file, if there is one: it is looked at for changes.
+    ///   - onlyDescribing: is told the metrics instead, and nothing is served.
+    ///   - load: reads the settings again, as they were read.
+    static func serve(
+        _ settings: ServeSettings, _ start: StartConditions, file: ReadFile?,
+        onlyDescribing metrics: Announcement<[MetricDescription]>? = nil,
+        load: @escaping @Sendable () throws -> ServeSettings
+    ) async throws {
         // A reader of our output, or a peer, that goes away is an error of that one write.
         signal(SIGPIPE, SIG_IGN)
         // Until we leave: one that comes while we drain must not end us.
@@ -48,14 +70,10 @@ enum Assembly {
                 cluster: cluster, loops: upstreamLoops,
                 memory: path.isEmpty ? nil : ModelStateFile(path: path, log: log))
         }
-        let directory = ClusterDirectory(
-            clusters: clusters,
-            defaultCluster: settings.defaultCluster.flatMap { name in clusters.firstIndex { $0.name == name } } ?? 0,
-            modelMetadataKey: settings.proxy.modelMetadataKey.isEmpty ? nil : settings.proxy.modelMetadataKey)
         let runtime = ProxyRuntime(
-            settings: settings.proxy, loopCount: group.loops.count, directory: directory, models: models,
-            metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry), accessLog: accessLog,
-            log: log)
+            settings: settings.proxy, loopCount: group.loops.count, directory: ClusterDirectory(clusters, settings),
+            models: models, metrics: ProxyMetrics(clusters: clusters.map(\.name), registry: registry),
+            accessLog: accessLog, log: log)
         let proxyLoops = zip(group.loops, upstreamLoops).map { loop, upstream in
             LoopBound(ProxyLoop(on: loop, runtime: runtime, upstream: upstream.unbound), on: loop)
         }
@@ -81,21 +99,29 @@ enum Assembly {
         }
         discovery.apply(zip(clusters, settings.clusters).map { (cluster: $0, sources: $1.discovery) })
         services.append(discovery)
-        let reloader = CertificateReloader(certificates, registry: registry, log: log)
-        services.append(reloader)
+        let certificateReloader = CertificateReloader(certificates, registry: registry, log: log)
+        services.append(certificateReloader)
         let listenerTokens = settings.listeners.map { BearerTokens($0.auth.tokens.compactMap(\.token)) }
         let tokens = TokenReloader(
-            zip(settings.listeners, listenerTokens).map { .init(name: "listener \($0.address)", tokens: $1) }
-                + clusters.map { .init(name: "cluster \($0.name)", tokens: $0.tokens) }
-                + [.init(name: "admin", tokens: adminTokens)],
+            settings, listeners: listenerTokens, clusters: clusters.map(\.tokens), admin: adminTokens,
             registry: registry, log: log)
+        let reloader = Reloader(
+            Reloader.Parts(
+                clusters: clusters, upstream: upstreamLoops, proxies: proxyLoops, runtime: runtime,
+                certificates: certificateReloader, tokens: tokens, discovery: discovery, accessLog: accessLog,
+                events: events, sight: sight),
+            settings: settings, registry: registry, log: log, load: load)
+        fleet.onReload { await reloader.reload(.api) }
         services.append(
             HangupService(log: log) {
                 await report.reloading {
-                    reloader.reloadNow()
-                    tokens.reloadNow()
                     self.reopen(logFile, log)
+                    _ = await reloader.reload(.signal)
                 }
+            })
+        services.append(
+            SettingsWatch(file: file, intervalMs: { sight.shown.reloadIntervalMs }, log: log) {
+                await report.reloading { _ = await reloader.reload(.file) }
             })
         let status = StatusText(clusters: clusters, metrics: runtime.metrics)
         services.append(
@@ -128,6 +154,12 @@ enum Assembly {
             services.append(
                 ReportService(
                     report: report, pulse: LoopPulse(of: group), watchdogUs: start.watchdogUs, status: { status.now }))
+        }
+        if let metrics {
+            metrics.made(registry.descriptions())
+            await accessLog.finish(within: .seconds(2))
+            await group.shutdown()
+            return
         }
         // At debug level the service group prints every service with all that hangs on it: megabytes, and no help.
         var lifecycleLog = log

@@ -22,10 +22,18 @@ final class DiscoveryService: Service {
     }
 
     private let log: Logger
+    private let makeLookup: @Sendable (DiscoverySettings, Cluster) -> any ReplicaLookup
     private let state = Mutex<[Running]>([])
 
-    init(log: Logger) {
+    /// - Parameter makeLookup: who is asked; tests have answers of their own.
+    init(
+        log: Logger,
+        makeLookup: @escaping @Sendable (DiscoverySettings, Cluster) -> any ReplicaLookup = {
+            DiscoveryService.lookup($0, for: $1)
+        }
+    ) {
         self.log = log
+        self.makeLookup = makeLookup
     }
 
     /// The sources that there are, in the order of the configuration.
@@ -33,12 +41,15 @@ final class DiscoveryService: Service {
 
     /// Makes these the sources that there are. One that is the same goes on; the replicas of one that is gone leave, and
     /// those of one that has changed stay until it has found others.
-    /// - Parameter clusters: with the sources that each of them has now.
+    /// - Parameter clusters: with the sources that each of them has now. A source without models goes by those that its
+    ///   cluster has at this moment.
     func apply(_ clusters: [(cluster: Cluster, sources: [DiscoverySettings])]) {
         let gone = self.state.withLock { running in
             var old = running
             running = clusters.flatMap { cluster, sources in
-                sources.map { settings in
+                sources.map { source in
+                    var settings = source
+                    if settings.models.isEmpty { settings.models = cluster.settings.models }
                     let same = old.firstIndex { $0.cluster === cluster && $0.settings == settings }
                     if let same { return old.remove(at: same) }
                     return self.start(settings, of: cluster)
@@ -62,7 +73,7 @@ final class DiscoveryService: Service {
         var log = self.log
         log[metadataKey: "cluster"] = "\(cluster.name)"
         let source = ReplicaSource(
-            name: settings.label, lookup: Self.lookup(settings, for: cluster), refresh: settings.refresh,
+            name: settings.label, lookup: self.makeLookup(settings, cluster), refresh: settings.refresh,
             clock: DiscoveryClock(unixMs: { Loop.unixMs(of: Loop.now) }), log: log)
         let task = Task { [log] in
             await source.run { list in self.publish(list, of: source, to: cluster, log) }
@@ -114,9 +125,8 @@ final class DiscoveryService: Service {
             }
         case .localai:
             return LocalAILookup(
-                database: settings.database,
-                models: settings.models.isEmpty ? cluster.settings.models : settings.models,
-                connectTimeoutMs: settings.connectTimeoutMs, queryTimeoutMs: settings.queryTimeoutMs
+                database: settings.database, models: settings.models, connectTimeoutMs: settings.connectTimeoutMs,
+                queryTimeoutMs: settings.queryTimeoutMs
             ) { [password = settings.password] () throws(DiscoveryFailure) in
                 guard let password else { return nil }
                 do throws(SecretProblem) {

@@ -24,13 +24,20 @@ enum DiscoveryView {
         @Sendable func labels(_ running: DiscoveryService.Running) -> [String: String] {
             ["cluster": running.cluster.name, "source": running.source.name]
         }
-        registry.observed(
-            "homing_discovery_replicas", help: "Replicas in the list that each source stands for.", kind: .gauge
-        ) { emit in
+        // A cluster may have no source, and readers are told all the same.
+        func observe(
+            _ name: String, _ help: String, _ kind: MetricKind, besides: [String] = [],
+            _ emit: @escaping @Sendable (inout Observation) -> Void
+        ) {
+            registry.declare(name, help: help, kind: kind, labels: ["cluster", "source"] + besides)
+            registry.observed(name, help: help, kind: kind, emit)
+        }
+        observe("homing_discovery_replicas", "Replicas in the list that each source stands for.", .gauge) { emit in
             for running in service.sources { emit(running.source.status.replicas.count, labels(running)) }
         }
-        registry.observed(
-            "homing_discovery_refreshes_total", help: "Looks of each source, by what came of them.", kind: .counter
+        observe(
+            "homing_discovery_refreshes_total", "Looks of each source, by what came of them.", .counter,
+            besides: ["result"]
         ) { emit in
             for running in service.sources {
                 let counts = running.source.status.counts
@@ -39,19 +46,18 @@ enum DiscoveryView {
                 }
             }
         }
-        registry.observed(
+        observe(
             "homing_discovery_last_success_timestamp_seconds",
-            help: "When each source was last answered, in seconds since 1970; not there before its first answer.",
-            kind: .gauge
+            "When each source was last answered, in seconds since 1970; not there before its first answer.", .gauge
         ) { emit in
             for running in service.sources {
                 guard let unixMs = running.source.status.lastSuccessUnixMs else { continue }
                 emit(Double(unixMs) / 1_000, labels(running))
             }
         }
-        registry.observed(
-            "homing_discovery_failing",
-            help: "1 while the last look of a source has failed, so that an older list is used.", kind: .gauge
+        observe(
+            "homing_discovery_failing", "1 while the last look of a source has failed, so that an older list is used.",
+            .gauge
         ) { emit in
             for running in service.sources { emit(running.source.status.problem == nil ? 0 : 1, labels(running)) }
         }

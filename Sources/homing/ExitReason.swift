@@ -10,6 +10,12 @@ enum ExitReason {
     /// A file cannot be read (EX_NOINPUT).
     static let unreadableFile = ExitCode(66)
 
+    /// A file cannot be made, or must not be replaced (EX_CANTCREAT). Says why on stderr.
+    static func cannotCreate(_ why: String) -> ExitCode {
+        self.printError("homing: \(why)")
+        return ExitCode(73)
+    }
+
     /// An address cannot be bound, or another part of the service failed (EX_UNAVAILABLE). Says why on stderr.
     static func cannotServe(_ why: String) -> ExitCode {
         self.printError("homing: \(why)")

@@ -8,15 +8,26 @@ import Wire
 
 /// The fleet as operators see it: snapshots for the admin port, and metrics that are read when they are asked for.
 final class FleetView: AdminSource {
-    private let all: [Cluster]
+    let all: [Cluster]
     let sight: Sight
     let sources: DiscoveryService
     private let state = Mutex(Readiness.starting)
+    /// Reads the settings again; who can is made after this.
+    private let reloading = Mutex<(@Sendable () async -> ReloadReport)?>(nil)
 
     init(clusters: [Cluster], sight: Sight, discovery: DiscoveryService) {
         self.all = clusters
         self.sight = sight
         self.sources = discovery
+    }
+
+    func onReload(_ reload: @escaping @Sendable () async -> ReloadReport) { self.reloading.withLock { $0 = reload } }
+
+    func reload() async -> ReloadReport {
+        guard let reload = self.reloading.withLock({ $0 }) else {
+            return ReloadReport(result: .unchanged, generation: self.settings.generation)
+        }
+        return await reload()
     }
 
     var readiness: Readiness {
@@ -53,7 +64,13 @@ final class FleetView: AdminSource {
                     latencyMs: $0.outcome == .alive ? Double($0.latencyNs) / 1_000_000 : nil)
             },
             evictions: row.evictions, cachedBlocks: row.cachedBlocks,
-            maxInFlight: row.limit > 0 ? row.limit : nil, estimates: row.estimates.map { QueueView.snapshot(of: $0) })
+            maxInFlight: row.limit > 0 ? row.limit : nil, estimates: row.estimates.map { QueueView.snapshot(of: $0) },
+            origins: row.origins.map(\.description),
+            drain: row.drain.map { drain in
+                ReplicaSnapshot.Drain(
+                    sinceMs: Int((now - min(now, drain.sinceNs)) / 1_000_000),
+                    leavesInMs: drain.leavesByNs.map { $0 > now ? Int(($0 - now) / 1_000_000) : 0 })
+            })
     }
 
     /// - Parameter accounts: one for each loop.

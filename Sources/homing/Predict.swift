@@ -30,16 +30,20 @@ struct Predict: AsyncParsableCommand {
         request.timeoutMs = self.options.timeoutMs
         try self.identity.apply(to: &request)
         let group = LoopGroup(count: 1)
-        let outcome = try await PredictRun.run(request, at: self.options.address, on: group.loops[0]) { text in
-            guard !self.options.json else { return }
-            do {
-                try FileHandle.standardOutput.write(contentsOf: Data(text))
-            } catch {
-                throw ExitReason.failed("the answer cannot be written to stdout")
+        let address = try self.options.place()
+        let outcome = try await Progress.during("waiting for the first token from \(address)") { progress in
+            try await PredictRun.run(request, at: address, on: group.loops[0]) { text in
+                guard !self.options.json else { return }
+                progress.end()
+                do {
+                    try FileHandle.standardOutput.write(contentsOf: Data(text))
+                } catch {
+                    throw ExitReason.failed("the answer cannot be written to stdout")
+                }
             }
         }
         await group.shutdown()
-        let report = PredictReport(outcome, address: self.options.address)
+        let report = PredictReport(outcome, address: address)
         if self.options.json {
             print(try report.json())
         } else {

@@ -6,9 +6,10 @@ import Wire
 /// The flags of `homing predict`.
 struct PredictFlags: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Where homing, or a worker, listens. Default: 127.0.0.1:50051.", valueName: "address"),
+        help: ArgumentHelp(
+            "Where homing, or a worker, listens. Default: $HOMING_ADDRESS, else 127.0.0.1:50051.", valueName: "address"),
         transform: Flags.endpoint)
-    var address = Endpoint(.host("127.0.0.1", port: 50_051))
+    var address: Endpoint?
 
     @Option(help: ArgumentHelp("The model that is meant. Default: whichever is served.", valueName: "name"))
     var model = ""
@@ -34,6 +35,17 @@ struct PredictFlags: ParsableArguments {
     func validate() throws {
         try Flags.check("--tokens", self.tokens, in: 1...Int(Int32.max))
         try Flags.check("--timeout-ms", self.timeoutMs, in: 0...99_999_999)
+    }
+
+    /// The flag, else the environment, else where homing listens unless it is told otherwise.
+    func place(_ environment: SettingsEnvironment = .process) throws -> Endpoint {
+        if let address { return address }
+        guard let text = environment["HOMING_ADDRESS"] else { return ServeSettings.defaultListener }
+        do throws(EndpointProblem) {
+            return try Endpoint(parsing: text)
+        } catch {
+            throw ValidationError("HOMING_ADDRESS: \(error.description)")
+        }
     }
 
     /// What the flags ask a worker for. Reads stdin when the text is `-`.

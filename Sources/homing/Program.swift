@@ -28,7 +28,8 @@ enum Program {
                 try command.run()
             }
         } catch {
-            let isSight = ["status", "top", "logs"].contains(CommandLine.arguments.dropFirst().first)
+            let sights = ["status", "top", "logs", "replica", "reload"]
+            let isSight = sights.contains(CommandLine.arguments.dropFirst().first ?? "")
             guard isSight, Homing.exitCode(for: error) == .validationFailure else { Homing.exit(withError: error) }
             ExitReason.printError(Homing.fullMessage(for: error))
             Foundation.exit(SightExit.usage.rawValue)

@@ -101,7 +101,10 @@ struct ProxyService: Service {
     }
 
     private func drain(_ bound: [Listener]) async {
-        let limitMs = self.sockets.isHandedOver ? self.handedOverDrainMs : self.runtime.settings.drainTimeoutMs
+        // As they are now: settings may have been read again since the start.
+        let first = self.loops[0]
+        let drainMs = await first.loop.run { first.value.runtime.settings.drainTimeoutMs }
+        let limitMs = self.sockets.isHandedOver ? self.handedOverDrainMs : drainMs
         self.log.info("draining", metadata: ["limit_ms": "\(limitMs)"])
         await self.onEveryLoop { $0.startDrain() }
         for listener in bound { await listener.close() }

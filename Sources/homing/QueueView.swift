@@ -32,19 +32,24 @@ enum QueueView {
         ) { emit in
             for cluster in clusters { emit(cluster.signals.divertsPerMinute, ["cluster": cluster.name]) }
         }
-        registry.observed(
+        // These are missing where nobody knows what a replica can do, so that readers are told of them here.
+        func observe(
+            _ name: String, _ help: String, _ emit: @escaping @Sendable (inout Observation) -> Void
+        ) {
+            registry.declare(name, help: help, kind: .gauge, labels: ["cluster"])
+            registry.observed(name, help: help, kind: .gauge, emit)
+        }
+        observe(
             "homing_saturation",
-            help: "Work of the last minute divided by what the usable replicas can do; above 1 it piles up.",
-            kind: .gauge
+            "Work of the last minute divided by what the usable replicas can do; above 1 it piles up."
         ) { emit in
             for cluster in clusters {
                 if let saturation = cluster.signals.saturation { emit(saturation, ["cluster": cluster.name]) }
             }
         }
-        registry.observed(
+        observe(
             "homing_replicas_wanted",
-            help: "Replicas that would serve the work of the last minute at a saturation of 0.7, at least 1.",
-            kind: .gauge
+            "Replicas that would serve the work of the last minute at a saturation of 0.7, at least 1."
         ) { emit in
             for cluster in clusters {
                 if let wanted = cluster.signals.replicasWanted { emit(wanted, ["cluster": cluster.name]) }
@@ -55,6 +60,7 @@ enum QueueView {
 
     private static func observeEstimates(_ clusters: [Cluster], in registry: MetricRegistry) {
         func observe(_ name: String, _ help: String, _ value: @escaping @Sendable (ReplicaEstimates) -> Double) {
+            registry.declare(name, help: help, kind: .gauge, labels: ["cluster", "replica"])
             registry.observed(name, help: help, kind: .gauge) { emit in
                 for cluster in clusters {
                     for row in cluster.rows() {

@@ -111,11 +111,11 @@ struct ReplayCommand: ParsableCommand {
         var curves: [(name: String, result: ReplayResult)] = []
         for policy in self.chosen.compactMap({ $0 }) {
             let count = trace.requests.count
-            let showsProgress = isatty(STDERR_FILENO) == 1
+            let progress = Progress(policy.name)
             let result = policy.run(trace, fleet, settings: self.settings) { ended in
-                if showsProgress { Self.show("\r\(policy.name): \(ended) of \(count)") }
+                progress.update("\(policy.name): \(ended) of \(count)")
             }
-            if showsProgress { Self.show("\r\u{1B}[K") }
+            progress.end()
             rows.append(ReplayRow(policy: policy.name, result))
             curves.append((policy.name, result))
         }
@@ -160,10 +160,6 @@ struct ReplayCommand: ParsableCommand {
     private func bad(_ why: String) -> ExitCode {
         ExitReason.printError("homing: \(why)")
         return ExitReason.badConfiguration
-    }
-
-    private static func show(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
     }
 }
 

@@ -12,7 +12,7 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "The configuration file, YAML.",
             discussion: "'homing check-config --reference' prints one with every key and its manual entry.",
-            valueName: "file"))
+            valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
     var configuration: String?
 
     @Option(
@@ -31,19 +31,19 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("tls-certificate"),
         help: ArgumentHelp(
             "Serve TLS on every listener, with the certificate chain in this PEM file.",
-            discussion: "Needs --tls-key. Default: cleartext.", valueName: "file"))
+            discussion: "Needs --tls-key. Default: cleartext.", valueName: "file"), completion: .file())
     var tlsCertificate: String?
 
     @Option(
         name: .customLong("tls-key"),
-        help: ArgumentHelp("The private key of that certificate, PEM.", valueName: "file"))
+        help: ArgumentHelp("The private key of that certificate, PEM.", valueName: "file"), completion: .file())
     var tlsKey: String?
 
     @Option(
         name: .customLong("admin"),
         help: ArgumentHelp(
             "Where the operator's port listens, or off. Default: 127.0.0.1:9901.", valueName: "address"),
-        transform: { AdminSection(address: $0.isEmpty || $0 == "off" ? nil : try Flags.endpoint($0)) })
+        transform: ServeOptions.adminSection)
     var admin: AdminSection?
 
     @Option(
@@ -59,7 +59,7 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "Who picks the replica of a stream, in every cluster: \(Flags.names(PolicyName.self)).",
             discussion: "Default: \(RoutingSettings().policy.rawValue).", valueName: "name"),
-        transform: { try Flags.name($0) })
+        completion: .list(PolicyName.allCases.map(\.rawValue)), transform: { try Flags.name($0) })
     var policy: PolicyName?
 
     @Option(
@@ -78,7 +78,7 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "The least important log messages that are written: \(Flags.names(Logger.Level.self)).",
             discussion: "Default: info.", valueName: "level"),
-        transform: { try Flags.name($0) })
+        completion: .list(Logger.Level.allCases.map(\.rawValue)), transform: { try Flags.name($0) })
     var logLevel: Logger.Level?
 
     @Flag(name: .customLong("no-access-log"), help: "Do not write a line per stream to stdout.")
@@ -94,18 +94,39 @@ struct ServeOptions: ParsableArguments {
         if self.models.contains("") { throw ValidationError("--model is a name that is not empty.") }
     }
 
-    /// The settings of the file, if there is one, with what the flags say. Throws every problem at once.
-    func settings() throws -> ServeSettings {
+    /// The settings of the file, if there is one, with what the environment and then the flags say. Throws every problem
+    /// at once; `note` hears what is worth a word beside.
+    /// - Parameter mustServe: whether settings without a replica are a problem.
+    func settings(
+        environment: SettingsEnvironment = .process, mustServe: Bool = true, note: (String) -> Void = { _ in }
+    ) throws -> ServeSettings {
+        var options = self
+        let wrong = options.fill(from: environment)
+        let variables = self.variables(in: environment)
+        return try options.filled(environment, wrong, mustServe, note) { problem in
+            guard let variable = variables[problem.path] else { return problem }
+            return Problem(path: problem.path, line: nil, text: problem.text, variable: variable)
+        }
+    }
+
+    private func filled(
+        _ environment: SettingsEnvironment, _ wrong: [Problem], _ mustServe: Bool, _ note: (String) -> Void,
+        named: (Problem) -> Problem
+    ) throws -> ServeSettings {
         var settings = ServeSettings()
-        var lines: [String: Int] = [:]
-        if let configuration { (settings, lines) = try SettingsFile.load(configuration) }
-        var problems = self.apply(to: &settings)
+        if self.configuration == nil, !self.replicas.isEmpty { settings.clusters = [.ofFlags] }
+        let loaded = try SettingsFile.load(
+            self.configuration, environment: environment, defaults: settings, besides: wrong)
+        loaded.notes.forEach(note)
+        settings = loaded.settings
+        var lines = loaded.findings.lines
+        var problems = self.apply(to: &settings).map(named)
         // Where a flag replaced what the file says, the file's lines are about something else.
         if !self.listeners.isEmpty { lines = lines.filter { !$0.key.hasPrefix("listeners") } }
         if self.admin != nil { lines = lines.filter { !$0.key.hasPrefix("admin.address") } }
         if !self.replicas.isEmpty { lines = lines.filter { !$0.key.hasPrefix("clusters[0].replicas") } }
-        problems += settings.contradictions(lines: lines)
-        if problems.isEmpty, let lack = settings.lack {
+        problems += settings.contradictions(lines: lines).map { loaded.findings.named($0) }
+        if problems.isEmpty, mustServe, let lack = settings.lack {
             problems.append(Problem(path: "clusters", line: nil, text: lack))
         }
         guard problems.isEmpty else { throw ConfigProblems(problems, file: self.configuration) }
@@ -145,11 +166,7 @@ struct ServeOptions: ParsableArguments {
             problems.append(Problem(path: flag, line: nil, text: text))
         }
         guard problems.isEmpty else { return problems }
-        if settings.clusters.isEmpty, !self.replicas.isEmpty {
-            var cluster = ClusterSettings()
-            cluster.name = "default"
-            settings.clusters = [cluster]
-        }
+        if settings.clusters.isEmpty, !self.replicas.isEmpty { settings.clusters = [.ofFlags] }
         if !settings.clusters.isEmpty {
             if !self.replicas.isEmpty {
                 settings.clusters[0].replicas = self.replicas.map { ReplicaSettings(address: $0) }
@@ -160,5 +177,14 @@ struct ServeOptions: ParsableArguments {
             if let policy = self.policy { settings.clusters[index].routing.policy = policy }
         }
         return []
+    }
+}
+
+extension ClusterSettings {
+    /// The cluster of replicas that no file puts into one.
+    fileprivate static var ofFlags: Self {
+        var cluster = ClusterSettings()
+        cluster.name = "default"
+        return cluster
     }
 }

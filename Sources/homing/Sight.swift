@@ -3,6 +3,7 @@ import Config
 import Logging
 import Proxy
 import Routing
+import Synchronization
 import Telemetry
 import Transport
 import Upstream
@@ -15,15 +16,22 @@ struct Sight: Sendable {
     let logs: [DecisionLog]
     let events: EventLog
     let traffic: TrafficSampler
-    let settings: SettingsSnapshot
+    private let inUse: SettingsInUse
 
     init(clusters: [Cluster], logs: [DecisionLog], events: EventLog, settings: ServeSettings) {
         self.clusters = clusters
         self.logs = logs
         self.events = events
         self.traffic = TrafficSampler(clusters: clusters, logs: logs)
-        self.settings = SettingsSnapshot(settings)
+        self.inUse = SettingsInUse(settings)
     }
+
+    /// The settings in use.
+    var shown: ServeSettings { self.inUse.settings.withLock { $0 } }
+    var settings: SettingsSnapshot { SettingsSnapshot(self.shown) }
+
+    /// These are in use from now on.
+    func show(_ settings: ServeSettings) { self.inUse.settings.withLock { $0 = settings } }
 
     func decisions(_ limit: Int) -> [DecisionSnapshot] {
         let now = Loop.now
@@ -92,6 +100,13 @@ struct Sight: Sendable {
             "homing_prompt_matched_bytes_total", "Prompt bytes that the replica was believed to hold."
         ) { $0.matchedBytes }
     }
+}
+
+/// The settings in use, for whoever looks at them.
+private final class SettingsInUse: Sendable {
+    let settings: Mutex<ServeSettings>
+
+    init(_ settings: ServeSettings) { self.settings = Mutex(settings) }
 }
 
 extension SettingsSnapshot {

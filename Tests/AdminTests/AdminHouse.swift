@@ -16,6 +16,9 @@ final class FakeSource: AdminSource {
         var decisions = [DecisionSnapshot.warm]
         var events = [EventSnapshot.back, .gone]
         var logLevel = "info"
+        var orders: [(order: ReplicaOrder, cluster: String?)] = []
+        var refusal: AdminRefusal?
+        var report = ReloadReport(result: .unchanged, generation: 1)
     }
 
     let state = Mutex(State())
@@ -31,6 +34,17 @@ final class FakeSource: AdminSource {
     func events(_ limit: Int, after: Int) -> [EventSnapshot] {
         self.state.withLock { Array($0.events.filter { $0.id > after }.prefix(limit)) }
     }
+
+    func carryOut(_ order: ReplicaOrder, cluster: String?) throws(AdminRefusal) -> ReplicaOutcome {
+        let refusal = self.state.withLock { state in
+            state.orders.append((order, cluster))
+            return state.refusal
+        }
+        if let refusal { throw refusal }
+        return ReplicaOutcome(cluster: cluster ?? "chat", id: "a", result: .added, inFlight: 3, origins: ["api"])
+    }
+
+    func reload() async -> ReloadReport { self.state.withLock { $0.report } }
 
     func setLogLevel(_ name: String) -> Bool {
         guard ["info", "debug"].contains(name) else { return false }

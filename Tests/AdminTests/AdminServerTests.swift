@@ -57,12 +57,12 @@ import Testing
             #expect(
                 answer.body
                     == #"{"replicas":[{"address":"10.0.0.1:50052","cached_blocks":512,"cluster":"chat","#
-                    + #""estimates":null,"evictions":2,"#
+                    + #""drain":null,"estimates":null,"evictions":2,"#
                     + #""id":"a","in_flight":3,"last_probe":{"age_ms":900,"latency_ms":1.5,"outcome":"alive"},"#
-                    + #""max_in_flight":null,"model_loaded":true,"picks":40,"since_ms":61000,"state":"ready","usable":true,"weight":1,"#
+                    + #""max_in_flight":null,"model_loaded":true,"origins":["static"],"picks":40,"since_ms":61000,"state":"ready","usable":true,"weight":1,"#
                     + #""why":"probe answered"},{"address":"10.0.0.2:50052","cached_blocks":0,"cluster":"chat","#
-                    + #""estimates":null,"evictions":0,"id":"b\"</script>","in_flight":0,"last_probe":null,"#
-                    + #""max_in_flight":null,"model_loaded":null,"#
+                    + #""drain":null,"estimates":null,"evictions":0,"id":"b\"</script>","in_flight":0,"last_probe":null,"#
+                    + #""max_in_flight":null,"model_loaded":null,"origins":["static"],"#
                     + #""picks":0,"since_ms":0,"state":"joining","usable":false,"weight":1,"why":""}]}"# + "\n")
             let read = try JSONDecoder().decode(ReplicaList.self, from: Data(answer.body.utf8))
             #expect(read == ReplicaList(replicas: [.warm, .fresh]))

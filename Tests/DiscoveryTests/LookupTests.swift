@@ -214,38 +214,38 @@ private func addresses(_ texts: String..., ttlMs: Int? = 9_000) -> DNSOutcome {
     private let one = [DiscoveredReplica(address: "a:1")]
     private let two = [DiscoveredReplica(address: "a:1"), DiscoveredReplica(address: "b:1")]
 
-    @Test func `is read twice after a change, and then not until the next one`() throws {
+    @Test func `is read twice after a change, and then not until the next one`() async throws {
         let disk = Disk(self.one)
         let lookup = disk.lookup()
-        for _ in 0..<2 { #expect(try lookup.look() == .replicas(self.one, ttlMs: nil)) }
-        for _ in 0..<5 { #expect(try lookup.look() == .unchanged) }
+        for _ in 0..<2 { #expect(try await lookup.look() == .replicas(self.one, ttlMs: nil)) }
+        for _ in 0..<5 { #expect(try await lookup.look() == .unchanged) }
         disk.state.withLock { ($0.stamp, $0.list) = (2, .success(self.two)) }
-        for _ in 0..<2 { #expect(try lookup.look() == .replicas(self.two, ttlMs: nil)) }
-        #expect(try lookup.look() == .unchanged)
+        for _ in 0..<2 { #expect(try await lookup.look() == .replicas(self.two, ttlMs: nil)) }
+        #expect(try await lookup.look() == .unchanged)
         #expect(disk.state.withLock { $0.readings } == 4)
     }
 
-    @Test func `written twice under one stamp is not missed`() throws {
+    @Test func `written twice under one stamp is not missed`() async throws {
         let disk = Disk(self.one)
         let lookup = disk.lookup()
-        _ = try lookup.look()
+        _ = try await lookup.look()
         disk.state.withLock { $0.list = .success(self.two) }
-        #expect(try lookup.look() == .replicas(self.two, ttlMs: nil))
+        #expect(try await lookup.look() == .replicas(self.two, ttlMs: nil))
     }
 
-    @Test func `that is broken or gone says so once for each state`() throws {
+    @Test func `that is broken or gone says so once for each state`() async throws {
         let disk = Disk(self.one)
         let lookup = disk.lookup()
-        _ = try lookup.look()
+        _ = try await lookup.look()
         let broken = DiscoveryFailure("replicas.yaml:3: a port is missing")
         disk.state.withLock { ($0.stamp, $0.list) = (2, .failure(broken)) }
-        for _ in 0..<2 { #expect(throws: broken) { try lookup.look() } }
-        #expect(try lookup.look() == .unchanged)
+        for _ in 0..<2 { await #expect(throws: broken) { try await lookup.look() } }
+        #expect(try await lookup.look() == .unchanged)
         let gone = DiscoveryFailure("there is no file")
         disk.state.withLock { ($0.stamp, $0.list) = (nil, .failure(gone)) }
-        for _ in 0..<2 { #expect(throws: gone) { try lookup.look() } }
-        #expect(try lookup.look() == .unchanged)
+        for _ in 0..<2 { await #expect(throws: gone) { try await lookup.look() } }
+        #expect(try await lookup.look() == .unchanged)
         disk.state.withLock { ($0.stamp, $0.list) = (3, .success(self.two)) }
-        #expect(try lookup.look() == .replicas(self.two, ttlMs: nil))
+        #expect(try await lookup.look() == .replicas(self.two, ttlMs: nil))
     }
 }

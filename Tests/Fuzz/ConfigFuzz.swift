@@ -4,6 +4,8 @@ import Config
 enum ConfigFuzz {
     static func run(_ input: [UInt8]) {
         let secrets = SecretSources(environment: { _ in "secret" }, file: { _ in "secret" })
+        var list = Settings()
+        _ = ConfigText.read(bytes: input, into: &list, secrets: secrets, listKey: "groups")
         var settings = Settings()
         let findings = ConfigText.read(bytes: input, into: &settings, secrets: secrets)
         promise(findings.problems.allSatisfy { !$0.text.isEmpty }, "a problem says what it is")

@@ -15,7 +15,7 @@ struct Fuzz {
     }
 
     private enum Target: String, CaseIterable {
-        case session, frames, predict, config, text
+        case session, frames, predict, config, text, dns
     }
 
     private static let target: Target = {
@@ -32,6 +32,7 @@ struct Fuzz {
         case .predict: MessageFuzz.run(input)
         case .config: ConfigFuzz.run(input)
         case .text: TextFuzz.run(input)
+        case .dns: DNSFuzz.run(input)
         }
     }
 }

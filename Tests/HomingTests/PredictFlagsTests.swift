@@ -10,7 +10,9 @@ import Wire
 struct PredictFlagsTests {
     @Test func `a text alone is a user's turn for whichever model is there`() throws {
         let flags = try PredictFlags.parse(["Where does the bird live?"])
-        #expect(flags.address.description == "127.0.0.1:50051" && !flags.json && flags.timeoutMs == 0)
+        #expect(
+            try flags.place(SettingsEnvironment([:])).description == "127.0.0.1:50051" && !flags.json
+                && flags.timeoutMs == 0)
         let message = try flags.message()
         #expect(message.messages == [ChatMessage("user", Array("Where does the bird live?".utf8))])
         #expect(message.usesTokenizerTemplate && message.promptCacheAll && message.prompt.isEmpty)
@@ -22,7 +24,9 @@ struct PredictFlagsTests {
             "--address", "unix:/run/homing.sock", "--model", "nest", "--tokens", "7", "--system", "Be brief.",
             "--timeout-ms", "250", "--json", "hello",
         ])
-        #expect(flags.address.description == "unix:/run/homing.sock" && flags.json && flags.timeoutMs == 250)
+        #expect(
+            try flags.place(SettingsEnvironment([:])).description == "unix:/run/homing.sock" && flags.json
+                && flags.timeoutMs == 250)
         let message = try flags.message()
         #expect(message.messages.map { String(decoding: $0.role, as: UTF8.self) } == ["system", "user"])
         #expect(message.messages.map { String(decoding: $0.content, as: UTF8.self) } == ["Be brief.", "hello"])

@@ -152,7 +152,7 @@ private func problems(_ arguments: String...) -> [String] {
 }
 
 /// A file that is gone when its value is.
-private final class TemporaryFile {
+final class TemporaryFile {
     let path: String
 
     init(_ text: String) throws {

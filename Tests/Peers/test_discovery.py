@@ -7,12 +7,15 @@ says so.
 import json
 import os
 import pathlib
+import signal
+import socket
+import subprocess
 import time
 
 import pytest
 
 from nameserver import DNSMASQ, NameServer
-from processes import Worker, wait_until
+from processes import Worker, program, wait_until
 from registry import BINARIES, PASSWORD, Registry
 from schema import problems
 from traffic import Traffic
@@ -58,6 +61,11 @@ def discovering(configured, monkeypatch):
         return configured({"listeners": ["127.0.0.1:0"], "clusters": [cluster]}, workers, awaits_probes)
 
     return start
+
+
+def some_workers(count: int) -> list[Worker]:
+    """Workers that start side by side."""
+    return [worker.started() for worker in [Worker() for _ in range(count)]]
 
 
 def workers_on_one_port(count: int) -> list[Worker]:
@@ -183,6 +191,8 @@ def test_a_name_server_that_dies_or_forgets_the_name_leaves_the_last_list(discov
         assert before.sum("homing_discovery_refreshes_total", **labels, result="ok") >= 1
         success = "homing_discovery_last_success_timestamp_seconds"
         assert abs(during.sum(success, **labels) - time.time()) < 60
+        said = subprocess.run([program(), "status", "--admin", fleet.homing.admin], capture_output=True, text=True)
+        assert "dns: dns workers.test" in said.stdout and "2 found, ✕ workers.test" in said.stdout, said.stdout
         go_on(traffic)
         await_usable(fleet, *workers)
 
@@ -258,7 +268,7 @@ def srv(names: NameServer, **keys) -> dict:
 
 @needs_dnsmasq
 def test_targets_of_a_service_come_and_go_without_a_failed_call(discovering, names):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
 
     def change(*some: Worker):
         names.restart(*(line for worker in some for line in record(worker, workers.index(worker))))
@@ -270,7 +280,7 @@ def test_targets_of_a_service_come_and_go_without_a_failed_call(discovering, nam
 
 @needs_dnsmasq
 def test_weights_and_priorities_of_a_service_are_heeded(discovering, names):
-    first, reserve = workers = [Worker().started() for _ in range(2)]
+    first, reserve = workers = some_workers(2)
     names.start(*record(first, 0, priority=10, weight=7), *record(reserve, 1, priority=20, weight=3))
     fleet = discovering(workers, srv(names))
     await_usable(fleet, first)
@@ -310,7 +320,7 @@ def as_yaml(*workers: Worker) -> str:
 
 @pytest.mark.parametrize("form", [as_json, as_yaml])
 def test_a_file_changes_the_replicas_without_a_failed_call(discovering, tmp_path, form):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     path = tmp_path / "replicas"
     write(path, form(*workers))
     fleet = discovering(workers, watched(path))
@@ -320,7 +330,7 @@ def test_a_file_changes_the_replicas_without_a_failed_call(discovering, tmp_path
 
 
 def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discovering, tmp_path):
-    workers = [Worker().started() for _ in range(2)]
+    workers = some_workers(2)
     path = tmp_path / "replicas.yaml"
     write(path, as_yaml(*workers))
     fleet = discovering(workers, watched(path))
@@ -329,10 +339,10 @@ def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discoveri
         for text, problem in [
             ("- 127.0.0.1:50051\n- nowhere\n", f"{path}:2: replicas[1].address: the port is missing"),
             ("- address: 127.0.0.1:1\n  wieght: 3\n", 'did you mean "weight"?'),
-            ("- 127.0.0.1:1\n-127.0.0.1:2\n", f"{path}:2:"),
+            ("- 127.0.0.1:1\n-127.0.0.1:2\n", f"{path}:3: is not valid YAML"),
             ("- 127.0.0.1:0\n", "a replica needs its port"),
             ("", "lists nothing"),
-            ("[127.0.0.1:1", "is not valid YAML"),
+            ("[127.0.0.1:1", f"{path}:2: is not valid YAML"),
         ]:
             write(path, text)
             await_problem(fleet, "file", problem)
@@ -350,7 +360,7 @@ def test_a_broken_file_leaves_the_last_list_and_says_where_it_is_wrong(discoveri
 
 
 def test_a_file_may_be_for_several_clusters_and_may_be_empty(configured, tmp_path):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     path = tmp_path / "replicas.yaml"
     common, ours, theirs = (worker.address for worker in workers)
     write(path, f"replicas:\n- {common}\n- {{address: '{ours}', cluster: ours}}\n- {{address: '{theirs}', cluster: theirs}}\n")
@@ -376,7 +386,7 @@ def test_a_file_may_be_for_several_clusters_and_may_be_empty(configured, tmp_pat
 
 
 def test_a_static_replica_stays_whatever_the_sources_say(discovering, tmp_path):
-    fixed, found = workers = [Worker().started() for _ in range(2)]
+    fixed, found = workers = some_workers(2)
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     write(first, as_yaml(*workers))
     write(second, as_yaml(found))
@@ -393,6 +403,37 @@ def test_a_static_replica_stays_whatever_the_sources_say(discovering, tmp_path):
     await_usable(fleet, *workers)
 
 
+def test_a_reload_adds_changes_and_removes_sources_without_a_failed_call(discovering, tmp_path):
+    fixed, one, other = workers = some_workers(3)
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    write(first, as_yaml(one))
+    write(second, as_yaml(other))
+    fleet = discovering(workers, replicas=[fixed.address])
+    path = tmp_path / "homing.yaml"
+
+    def reload(*wanted: dict):
+        configuration = json.loads(path.read_text())
+        configuration["clusters"][0]["discovery"] = list(wanted)
+        write(path, json.dumps(configuration))
+        fleet.homing.process.send_signal(signal.SIGHUP)
+
+    with Traffic(fleet.address) as traffic:
+        await_usable(fleet, fixed)
+        for wanted, there in [
+            ([watched(first)], [fixed, one]),
+            ([watched(second)], [fixed, other]),
+            ([watched(first), watched(second, name="b")], workers),
+            ([watched(second, name="b")], [fixed, other]),
+            ([], [fixed]),
+            ([watched(first), watched(second, name="b")], workers),
+        ]:
+            reload(*wanted)
+            await_usable(fleet, *there)
+            assert sources(fleet).keys() == {source.get("name", "file") for source in wanted}
+            go_on(traffic, 10)
+    assert traffic.failed == []
+
+
 # MARK: - LocalAI's registry
 
 
@@ -405,7 +446,7 @@ def localai(url: str, **keys) -> dict:
 
 @needs_postgres
 def test_the_registry_changes_the_replicas_without_a_failed_call(discovering, registry):
-    workers = [Worker().started() for _ in range(3)]
+    workers = some_workers(3)
     registry.set_replicas("qwen3", *(worker.address for worker in workers))
     fleet = discovering(workers, localai(registry.url))
     expect_changes(
@@ -418,7 +459,7 @@ def test_the_registry_changes_the_replicas_without_a_failed_call(discovering, re
 
 @needs_postgres
 def test_a_database_that_dies_or_hangs_leaves_the_last_list(discovering, registry):
-    workers = [Worker().started() for _ in range(2)]
+    workers = some_workers(2)
     registry.set_replicas("qwen3", *(worker.address for worker in workers))
     fleet = discovering(workers, localai(registry.socket_url))
     labels = {"cluster": "c", "source": "localai"}
@@ -454,9 +495,35 @@ def test_a_database_that_dies_or_hangs_leaves_the_last_list(discovering, registr
 
 
 @needs_postgres
+def test_a_host_that_is_silent_does_not_stand_before_the_next_one(discovering, registry):
+    """As a primary that lost its power: who connects waits for ever."""
+    (worker,) = workers = some_workers(1)
+    registry.set_replicas("qwen3", worker.address)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = registry.url.replace("127.0.0.1:", f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:")
+        fleet = discovering(workers, localai(url, connect_timeout_ms=300))
+        await_usable(fleet, worker)
+        assert sources(fleet)["localai"]["refreshes"]["failed"] == 0
+
+
+@needs_postgres
+def test_a_look_that_hangs_does_not_hold_up_the_end(discovering, registry, tmp_path):
+    (worker,) = workers = some_workers(1)
+    path = tmp_path / "replicas.yaml"
+    write(path, as_yaml(worker))
+    registry.suspend()
+    fleet = discovering(workers, watched(path), localai(registry.url, connect_timeout_ms=3_600_000))
+    await_usable(fleet, worker)
+    assert sources(fleet)["localai"]["last_success_unix_ms"] is None
+    assert fleet.homing.terminate(limit=5) == 0
+
+
+@needs_postgres
 def test_only_loaded_replicas_of_healthy_nodes_with_the_current_revision_count(discovering, registry):
     """The worker that is right, and seven reasons why others are not."""
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address, *(f"127.0.0.1:{port}" for port in range(1, 6)))
     registry.set_replicas("other", "127.0.0.1:6")
     registry.sql(
@@ -487,7 +554,7 @@ def test_only_loaded_replicas_of_healthy_nodes_with_the_current_revision_count(d
 
 @needs_postgres
 def test_a_registry_without_revisions_is_understood_and_nothing_is_written(discovering, registry):
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address)
     registry.sql("ALTER TABLE model_config_states RENAME TO later; ALTER TABLE node_models RENAME config_revision TO x")
     try:
@@ -505,7 +572,7 @@ def test_a_registry_without_revisions_is_understood_and_nothing_is_written(disco
 
 @needs_postgres
 def test_a_password_is_read_again_and_never_shown(discovering, registry, tmp_path):
-    (worker,) = workers = [Worker().started()]
+    (worker,) = workers = some_workers(1)
     registry.set_replicas("qwen3", worker.address)
     secret = tmp_path / "password"
     secret.write_text("wrong one\n")

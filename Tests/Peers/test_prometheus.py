@@ -60,7 +60,7 @@ def test_metrics_pass_promtool_and_the_dashboard_and_the_rules_name_only_those(f
 
 @needs_promtool
 def test_the_alert_rules_pass_promtool():
-    assert "SUCCESS: 10 rules found" in promtool("check", "rules", str(DEPLOY / "alerts.yml"))
+    assert "SUCCESS: 11 rules found" in promtool("check", "rules", str(DEPLOY / "alerts.yml"))
 
 
 @needs_promtool

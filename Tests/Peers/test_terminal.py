@@ -12,7 +12,7 @@ import time
 import pytest
 
 from client import PREDICT_STREAM, prompt
-from processes import Worker, program, wait_until
+from processes import Process, Worker, program, wait_until
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -156,8 +156,11 @@ def test_top_without_a_terminal_prints_as_often_as_it_is_told(fleet):
     assert [json.loads(line)["ready"] for line in looks.stdout.splitlines()] == [True, True]
 
 
-def on_a_terminal(command: list[str], until: str, **environment: str) -> tuple[int, str]:
-    """Runs a command on a terminal of its own until a text is seen, then interrupts it. Its exit code and output."""
+def on_a_terminal(
+    command: list[str], until: str, interrupts: bool = True, **environment: str
+) -> tuple[int, str]:
+    """Runs a command on a terminal of its own until a text is seen, then interrupts it, or lets it end. Its exit code and
+    output."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(command[0], command, {**os.environ, "TERM": "xterm-256color", **environment})
@@ -172,7 +175,8 @@ def on_a_terminal(command: list[str], until: str, **environment: str) -> tuple[i
                 break
             seen += chunk
         if not asked and until.encode() in seen:
-            os.kill(pid, signal.SIGINT)
+            if interrupts:
+                os.kill(pid, signal.SIGINT)
             asked = True
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if asked else None
     os.close(terminal)
@@ -191,6 +195,22 @@ def test_no_color_is_respected_on_a_terminal(fleet):
     code, seen = on_a_terminal([program(), "top", "--admin", fleet.homing.admin], "REPLICA", NO_COLOR="1")
     assert code == 0 and "● ready" in seen
     assert not re.findall(r"\x1b\[[0-9;]*m", seen)
+
+
+def test_what_takes_longer_than_two_seconds_says_so_on_a_terminal_and_nowhere_else():
+    slow = ["--model", "nest", "--prefill-tokens-per-s", "3"]
+    worker = Process([program(), "worker", "--listen", "127.0.0.1:0", *slow], r"^homing worker grpc=(\S+)$")
+    try:
+        address = worker.await_ready()[1]
+        command = [program(), "predict", "--address", address, "--tokens", "2", "a prompt of some tokens"]
+        code, seen = on_a_terminal(command, "waiting for the first token", interrupts=False)
+        assert code == 0 and f"\rwaiting for the first token from {address}, " in seen
+        # It is gone before the answer is there.
+        assert seen.rindex("\r\x1b[K") < seen.rindex("first token  ")
+        plain = run("predict", "--address", address, "--tokens", "2", "another prompt of tokens")
+        assert plain.returncode == 0 and "waiting" not in plain.stderr and "\x1b" not in plain.stderr + plain.stdout
+    finally:
+        assert worker.terminate() == 0, worker.tail()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

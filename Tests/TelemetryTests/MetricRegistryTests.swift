@@ -82,7 +82,7 @@ import Testing
         a.add()
         #expect(
             registry.exposition() == """
-                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many
+                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many.
                 # TYPE homing_metric_series_dropped_total counter
                 homing_metric_series_dropped_total 0
                 # HELP homing_probes_total P?
@@ -163,6 +163,23 @@ import Testing
             _ = registry.histogram("homing_h", help: "H?", bounds: [1, 2], labels: ["a": "1"])
             _ = registry.histogram("homing_h", help: "H?", bounds: [1, 3], labels: ["a": "2"])
         }
+    }
+
+    @Test func `what is declared is named before it has a series, and described with its labels`() {
+        let registry = MetricRegistry()
+        registry.declare("homing_probes_total", help: "P?", kind: .counter, labels: ["replica", "outcome"])
+        registry.observed("homing_busy", help: "B?", kind: .gauge) { emit in emit(1, ["replica": "a"]) }
+        #expect(registry.exposition().contains("# HELP homing_probes_total P?\n# TYPE homing_probes_total counter\n"))
+        #expect(!registry.exposition().contains("homing_probes_total{"))
+        let described = registry.descriptions().filter { $0.name != "homing_metric_series_dropped_total" }
+        #expect(
+            described == [
+                MetricDescription(name: "homing_busy", kind: .gauge, help: "B?", labels: ["replica"]),
+                MetricDescription(
+                    name: "homing_probes_total", kind: .counter, help: "P?", labels: ["outcome", "replica"]),
+            ])
+        registry.counter("homing_probes_total", help: "P?", labels: ["replica": "a", "outcome": "alive"]).add()
+        #expect(registry.exposition().contains("homing_probes_total{outcome=\"alive\",replica=\"a\"} 1\n"))
     }
 
     @Test func `label names of histograms' parts and falling bounds trap`() async {

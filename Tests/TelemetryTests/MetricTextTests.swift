@@ -33,7 +33,7 @@ import Testing
                 homing_first_seconds_bucket{cluster="chat",le="+Inf"} 4
                 homing_first_seconds_sum{cluster="chat"} 91.002
                 homing_first_seconds_count{cluster="chat"} 4
-                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many
+                # HELP homing_metric_series_dropped_total Series that are not shown because their metric has too many.
                 # TYPE homing_metric_series_dropped_total counter
                 homing_metric_series_dropped_total 0
                 # HELP homing_picks_total Why?

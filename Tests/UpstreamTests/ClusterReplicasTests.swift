@@ -236,6 +236,40 @@ import Wire
         #expect(cluster.rows()[1].availability == .available)
     }
 
+    @Test func `one that joins gets its streams little by little`() throws {
+        var settings = ClusterSettings()
+        settings.name = "c"
+        settings.routing.policy = .roundRobin
+        settings.routing.slowStartMs = 3_600_000
+        settings.replicas = Self.settings(1)
+        let cluster = Cluster(
+            settings: settings, slots: ReplicaSlots(), registry: MetricRegistry(),
+            log: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        cluster.probed(cluster.replicas[0], .alive, latencyNs: 1)
+        try cluster.add(ReplicaSettings(address: Endpoint(.host("w", port: 2))))
+        cluster.probed(cluster.replicas[1], .alive, latencyNs: 1)
+        for _ in 0..<100 { cluster.release(try Self.pick(cluster).1.lease, .cancelled) }
+        // One to begin with, and a tenth of a half of the others.
+        #expect(cluster.rows().map(\.picks) == [94, 6])
+    }
+
+    @Test func `settings change while leases are out, and the name of nobody`() throws {
+        let cluster = Self.cluster(Self.settings(1, 2))
+        let first = try Self.pick(cluster, Self.chain(String(repeating: "x", count: 1_500)))
+        var settings = cluster.settings
+        settings.routing.policy = .prefixCache
+        settings.routing.admission.maxInFlight = .streams(1)
+        settings.probe.failuresToEject = 1
+        cluster.apply(settings)
+        #expect(cluster.settings == settings && cluster.rows().allSatisfy { $0.limit == 1 && $0.cachedBlocks == 0 })
+        let second = try Self.pick(cluster)
+        #expect(second.0 !== first.0, "the first one is full now")
+        cluster.probed(second.0, .unreachable(refused: false), latencyNs: 1)
+        #expect(cluster.rows().first { $0.replica === second.0 }?.availability == .unreachable)
+        for (_, decision) in [first, second] { cluster.release(decision.lease, .failed(.refused)) }
+        #expect(cluster.totalInFlight == 0)
+    }
+
     @Test func `a cluster is never larger than it may be`() {
         let cluster = Self.cluster([])
         let wanted = (1...Cluster.maxReplicas + 2).map { ReplicaSettings(address: Endpoint(.host("w", port: $0))) }

@@ -5,10 +5,10 @@ internal import Synchronization
 ///
 /// Reading files blocks, so it is made and reloaded by tasks, never on a loop. Safe to use from every thread.
 package final class TLSContext: Sendable {
-    private let side: TLSSide
     private let state: Mutex<State>
 
-    private struct State: Sendable {
+    fileprivate struct State: Sendable {
+        var side: TLSSide
         var material: TLSMaterial
         /// The files as they were at the last attempt to read them, whatever came of it.
         var seen: [FileStamp?]
@@ -29,9 +29,35 @@ package final class TLSContext: Sendable {
     private init(_ side: TLSSide) throws(TLSProblem) {
         let seen = side.files.map(FileStamp.init)
         let material = try side.load()
-        self.side = side
-        self.state = Mutex(State(material: material, seen: seen))
+        self.state = Mutex(State(side: side, material: material, seen: seen))
     }
+
+    /// What other settings, or the same, say now: read and checked, and not in use yet.
+    package struct Prepared: Sendable {
+        fileprivate let state: State
+        /// Whether the settings are others, or a file is not as it was.
+        package let isNew: Bool
+    }
+
+    /// Reads what these settings name. Throws what is wrong, and changes nothing.
+    package func prepare(server settings: TLSServerSettings) throws(TLSProblem) -> Prepared {
+        try self.prepare(.server(settings))
+    }
+
+    /// The same for the other side.
+    package func prepare(client settings: TLSClientSettings) throws(TLSProblem) -> Prepared {
+        try self.prepare(.client(settings))
+    }
+
+    private func prepare(_ side: TLSSide) throws(TLSProblem) -> Prepared {
+        let seen = side.files.map(FileStamp.init)
+        let material = try side.load()
+        let isNew = self.state.withLock { $0.seen != seen || $0.side != side }
+        return Prepared(state: State(side: side, material: material, seen: seen), isNew: isNew)
+    }
+
+    /// New connections use what was prepared.
+    package func take(_ prepared: Prepared) { self.state.withLock { $0 = prepared.state } }
 
     /// When our own certificate ends, in seconds since 1970; nil without one.
     package var expiry: Int? { self.state.withLock { $0.material.expiry } }
@@ -50,15 +76,16 @@ package final class TLSContext: Sendable {
     /// told once, and only when the files are still the same at the next look. With `force` it is told at once.
     package func reload(force: Bool = false) -> Reload {
         // Before the files are read: what changes meanwhile is found the next time.
-        let seen = self.side.files.map(FileStamp.init)
+        let side = self.side
+        let seen = side.files.map(FileStamp.init)
         let (isUnchanged, problem) = self.state.withLock { state in
             defer { state.problem = nil }
             return (state.seen == seen, state.problem)
         }
         guard force || !isUnchanged else { return problem.map(Reload.kept) ?? .unchanged }
         do throws(TLSProblem) {
-            let material = try self.side.load()
-            self.state.withLock { $0 = State(material: material, seen: seen) }
+            let material = try side.load()
+            self.state.withLock { $0 = State(side: side, material: material, seen: seen) }
             return .replaced
         } catch {
             self.state.withLock { state in
@@ -68,6 +95,8 @@ package final class TLSContext: Sendable {
             return force ? .kept(error) : .unchanged
         }
     }
+
+    private var side: TLSSide { self.state.withLock { $0.side } }
 
     // MARK: For new connections
 
@@ -84,10 +113,11 @@ package final class TLSContext: Sendable {
 
     /// Throws when nobody there could prove who it is, and when the configured name is none that TLS can ask for.
     func clientSession(to endpoint: Endpoint, on loop: Loop) throws(TLSFailure) -> TLSSession {
-        guard let identity = self.side.identity(of: endpoint) else {
+        let (side, material) = self.state.withLock { ($0.side, $0.material) }
+        guard let identity = side.identity(of: endpoint) else {
             throw TLSFailure(.certificate, "a UNIX socket has no name that a certificate could hold: set server_name")
         }
-        guard let session = TLSSession(self.state.withLock { $0.material }, identity: identity, on: loop) else {
+        guard let session = TLSSession(material, identity: identity, on: loop) else {
             throw TLSFailure(.handshake, "the server's name is none that TLS can ask for")
         }
         return session

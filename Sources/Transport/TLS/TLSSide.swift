@@ -1,5 +1,5 @@
 /// The settings of one side of TLS, and how they become what connections use.
-enum TLSSide: Sendable {
+enum TLSSide: Sendable, Equatable {
     case server(TLSServerSettings)
     case client(TLSClientSettings)
 

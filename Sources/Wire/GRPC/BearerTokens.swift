@@ -4,11 +4,21 @@ internal import Synchronization
 /// Safe to use from every thread.
 package final class BearerTokens: Sendable {
     private let held: Mutex<[BearerToken]>
+    /// Kept beside them, for streams where there are none.
+    private let isAny: Atomic<Bool>
 
-    package init(_ tokens: [BearerToken]) { self.held = Mutex(tokens) }
+    package init(_ tokens: [BearerToken]) {
+        self.held = Mutex(tokens)
+        self.isAny = Atomic(!tokens.isEmpty)
+    }
+
+    package var isEmpty: Bool { !self.isAny.load(ordering: .acquiring) }
 
     package var current: [BearerToken] { self.held.withLock { $0 } }
 
     /// Calls that come from now on are looked at with these.
-    package func replace(with tokens: [BearerToken]) { self.held.withLock { $0 = tokens } }
+    package func replace(with tokens: [BearerToken]) {
+        self.held.withLock { $0 = tokens }
+        self.isAny.store(!tokens.isEmpty, ordering: .releasing)
+    }
 }

@@ -39,7 +39,7 @@ internal import CNghttp2
 }
 
 /// What we tell a peer in our first SETTINGS frame (RFC 9113 §6.5.2), and how large our connection window is.
-package struct HTTP2Settings: Sendable {
+package struct HTTP2Settings: Sendable, Equatable {
     /// Most streams the peer may open at once. Only said by servers.
     package var maxConcurrentStreams = 1_000
     /// Bytes of one stream that may be under way to us: what a reader that never reads can cost.

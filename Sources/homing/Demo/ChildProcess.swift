@@ -22,6 +22,8 @@ final class ChildProcess: Sendable {
         process.executableURL = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
+        // What the environment tells our own 'homing serve' is not meant for this one.
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("HOMING_") }
         let output = Pipe()
         process.standardOutput = output
         let ended = Announcement<Void>()

@@ -18,14 +18,18 @@ struct Demo: AsyncParsableCommand {
             Exit code 1: something did not come up, or a turn failed.
             """)
 
+    @Flag(help: "One JSON object per turn, and one with the sums of both fleets.")
+    var json = false
+
     func run() async throws {
         // A reader of our output that goes away must not leave the children behind.
         signal(SIGPIPE, SIG_IGN)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let group = LoopGroup(count: 1)
+        let json = self.json
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { try await DemoPlay(on: group.loops[0]).run() }
+                tasks.addTask { try await DemoPlay(on: group.loops[0], json: json).run() }
                 tasks.addTask {
                     for await _ in signals { throw DemoFailure("interrupted; everything is stopped") }
                 }
@@ -43,16 +47,25 @@ struct Demo: AsyncParsableCommand {
 /// Plays the conversations through both fleets and prints what happens.
 struct DemoPlay: Sendable {
     private let loop: Loop
+    private let json: Bool
 
-    init(on loop: Loop) { self.loop = loop }
+    init(on loop: Loop, json: Bool) {
+        self.loop = loop
+        self.json = json
+    }
 
     /// Returns, or throws, when both fleets have been stopped.
     func run() async throws {
         let script = DemoConversations()
-        Assembly.say(DemoTable.introduction(script))
-        let homing = try await DemoFleet.start(RoutingSettings().policy, on: self.loop)
+        if !self.json { Assembly.say(DemoTable.introduction(script)) }
+        let loop = self.loop
+        let homing = try await Progress.during("starting workers") { _ in
+            try await DemoFleet.start(RoutingSettings().policy, on: loop)
+        }
         do {
-            let inTurn = try await DemoFleet.start(.roundRobin, on: self.loop)
+            let inTurn = try await Progress.during("starting workers") { _ in
+                try await DemoFleet.start(.roundRobin, on: loop)
+            }
             do {
                 try await self.play(script, homing, inTurn)
             } catch {
@@ -65,12 +78,12 @@ struct DemoPlay: Sendable {
             throw error
         }
         await homing.stop()
-        Assembly.say(DemoTable.farewell(CommandLine.arguments[0]))
+        if !self.json { Assembly.say(DemoTable.farewell(CommandLine.arguments[0])) }
     }
 
     private func play(_ script: DemoConversations, _ homing: DemoFleet, _ inTurn: DemoFleet) async throws {
         var table = DemoTable(left: homing, right: inTurn)
-        Assembly.say(table.heading)
+        if !self.json { Assembly.say(table.heading) }
         var answers: [[[UInt8]]] = Array(repeating: [], count: script.conversations.count)
         for step in script.steps {
             let conversation = script.conversations[step.conversation]
@@ -81,9 +94,10 @@ struct DemoPlay: Sendable {
             let (one, other) = try await (left, right)
             guard one.text == other.text else { throw DemoFailure("the same prompt had two answers") }
             answers[step.conversation].append(one.text)
-            Assembly.say(table.row(conversation.name, step, one, other))
+            let row = table.row(conversation.name, step, one, other)
+            Assembly.say(self.json ? try table.json(conversation.name, step, one, other) : row)
         }
-        Assembly.say(table.summary)
+        Assembly.say(self.json ? try table.jsonSummary() : table.summary)
     }
 
     private func ask(_ fleet: DemoFleet, _ messages: [ChatMessage]) async throws -> PredictRun.Outcome {

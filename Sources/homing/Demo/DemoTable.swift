@@ -5,7 +5,7 @@ import Wire
 /// What the demo prints: a line per turn and the sums, two fleets side by side.
 struct DemoTable {
     /// One fleet's figures so far, in milliseconds and tokens.
-    private struct Column {
+    struct Column {
         let fleet: DemoFleet
         var firstMs: [Double] = []
         var laterMs: [Double] = []
@@ -24,8 +24,8 @@ struct DemoTable {
         var meanLaterMs: Double { self.laterMs.reduce(0, +) / Double(max(1, self.laterMs.count)) }
     }
 
-    private var left: Column
-    private var right: Column
+    private(set) var left: Column
+    private(set) var right: Column
 
     init(left: DemoFleet, right: DemoFleet) {
         self.left = Column(fleet: left)

@@ -56,7 +56,10 @@ struct PlayCommand: AsyncParsableCommand {
         let trace = try Trace.read(self.file, ExitReason.failed)
         var rows: [ReplayRow] = []
         var means: [Double] = []
-        for (policy, result) in try await self.play(trace) {
+        let results = try await Progress.during("playing \(trace.requests.count) requests in real time") { _ in
+            try await self.play(trace)
+        }
+        for (policy, result) in results {
             rows.append(ReplayRow(policy: "\(policy.rawValue), live", result))
             means.append(result.meanTTFT)
             rows.append(ReplayRow(policy: "\(policy.rawValue), replay", self.play(policy, trace).replayed()))

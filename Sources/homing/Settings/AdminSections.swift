@@ -34,13 +34,9 @@ extension AdminSection: ConfigSection {
 }
 
 extension AdminAccess {
-    /// - Parameter tokens: may be exchanged later; none at all now means that everybody may read.
+    /// - Parameter tokens: may be exchanged later; none at all means that everybody may read.
     init(_ tokens: BearerTokens) {
-        guard !tokens.current.isEmpty else {
-            self = .open
-            return
-        }
-        self.init { value in
+        self.init(isGuarded: { !tokens.isEmpty }) { value in
             let value = Array(value.utf8)
             // Every token is compared, so that the time does not tell which one was right.
             var isKnown = false

@@ -62,7 +62,9 @@ extension DiscoverySettings: ConfigSection {
         section.value(
             "max_interval_ms", &self.maxIntervalMs, .int(in: 10...86_400_000),
             "Longest time between two looks, however long an answer holds.")
-        section.value("timeout_ms", &self.timeoutMs, .int(in: someTime), "How long one look may take.")
+        section.value(
+            "timeout_ms", &self.timeoutMs, .int(in: someTime),
+            "How long the answers to a round of questions may take. srv has two: for the service, and for its targets.")
     }
 
     private mutating func readFile(from section: SectionReader) {
@@ -93,7 +95,7 @@ extension DiscoverySettings: ConfigSection {
             "query_interval_ms", &self.queryIntervalMs, .int(in: 100...86_400_000), "How often the database is asked.")
         section.value(
             "connect_timeout_ms", &self.connectTimeoutMs, .int(in: someTime),
-            "How long connecting to the database and logging in may take.")
+            "How long connecting to the database and logging in may take, for each host of its address.")
         section.value(
             "query_timeout_ms", &self.queryTimeoutMs, .int(in: someTime),
             "How long the query may take; the database ends it then.")

@@ -22,6 +22,10 @@ extension ServeSettings: ConfigSection {
         section.section("access_log", &self.accessLog, "One line per stream that has ended.")
         section.value(
             "log_level", &self.logLevel, .oneOf, "The least important log messages that are written, to stderr.")
+        section.value(
+            "reload_interval_ms", &self.reloadIntervalMs, .int(in: 0...86_400_000),
+            "How often this file is looked at for changes, which are then taken up without a restart, all or nothing. 0 "
+                + "means on SIGHUP, 'homing reload' and POST /api/reload only.")
         section.sections(
             "clusters", &self.clusters,
             "The workers, by what they serve.")

@@ -19,6 +19,9 @@ struct ServeSettings: Sendable, Equatable {
     /// How another process takes our place.
     var upgrade = UpgradeSettings()
     var accessLog = AccessLogSettings()
+    /// How often the configuration file is looked at for changes, in milliseconds. Zero: it is read again only when
+    /// somebody asks.
+    var reloadIntervalMs = 1_000
     /// The least important log messages that are written.
     var logLevel = Logger.Level.info
     var clusters: [ClusterSettings] = []

@@ -4,24 +4,44 @@ import Foundation
 /// Reads the files that settings come from: the configuration and the secrets that it names. Used at start and at a
 /// reload, never on the data path.
 enum SettingsFile {
-    /// The settings of a file, without flags. Throws every problem of the file at once.
-    static func load(_ path: String) throws -> (settings: ServeSettings, lines: [String: Int]) {
-        let bytes = try self.bytes(of: path, atMost: ConfigText.largestFile)
-        var settings = ServeSettings()
-        let findings = self.read(bytes, into: &settings)
+    /// What a file and the environment say, without flags.
+    struct Loaded {
+        var settings: ServeSettings
+        /// Nothing in it is a problem.
+        let findings: ConfigText.Findings
+        /// What is worth a word and keeps nobody from serving.
+        let notes: [String]
+    }
+
+    /// Throws every problem of the file and of the environment at once.
+    /// - Parameters:
+    ///   - path: nil for no file.
+    ///   - settings: what counts where neither says anything.
+    ///   - others: problems that were found already, to be thrown with those of the file.
+    static func load(
+        _ path: String?, environment: SettingsEnvironment, defaults settings: ServeSettings = ServeSettings(),
+        besides others: [Problem] = []
+    ) throws -> Loaded {
+        let bytes = try path.map { try self.bytes(of: $0, atMost: ConfigText.largestFile) } ?? []
+        var settings = settings
+        var findings = self.read(bytes, into: &settings, overrides: environment.overrides)
+        let unknown = environment.unknown(besides: findings.secretVariables)
+        findings.problems += unknown.problems + others
         guard findings.problems.isEmpty else { throw ConfigProblems(findings.problems, file: path) }
-        return (settings, findings.lines)
+        return Loaded(settings: settings, findings: findings, notes: unknown.notes)
     }
 
     /// Reads a file's bytes into the settings, whose values are the defaults, and finds everything that is wrong with
     /// them: key by key and between the keys.
     static func read(
-        _ bytes: [UInt8], into settings: inout ServeSettings, secrets: SecretSources = SettingsFile.secrets
+        _ bytes: [UInt8], into settings: inout ServeSettings, secrets: SecretSources = SettingsFile.secrets,
+        overrides: [String: KeyVariables.Override] = [:]
     ) -> ConfigText.Findings {
-        var findings = ConfigText.read(bytes: bytes, into: &settings, secrets: secrets)
+        var findings = ConfigText.read(bytes: bytes, into: &settings, secrets: secrets, overrides: overrides)
         // Where a value could not be read, what is said about the value that stands in for it would only confuse.
         let contradictions = settings.contradictions(lines: findings.lines)
             .filter { found in !findings.problems.contains { found.isWithin($0.path) } }
+            .map { findings.named($0) }
         findings.problems = (findings.problems + contradictions).inOrderOfLines()
         return findings
     }

@@ -14,21 +14,30 @@ struct AdminClient: Sendable {
     let token: String?
     let loop: Loop
 
-    private static let timeoutMs = 5_000
+    static let timeoutMs = 5_000
     /// A bigger answer is none of homing's.
     fileprivate static let mostBytes = 64 * 1024 * 1024
 
     /// The answer to GET: its status and its body. Throws when there is none within five seconds, and for a token that is
     /// missing or wrong.
-    func get(_ path: String) async throws(Failure) -> (status: Int, body: Data) {
-        var head = "GET \(path) HTTP/1.1\r\nHost: \(self.host)\r\nConnection: close\r\nUser-Agent: homing\r\n"
+    func get(_ path: String) async throws(Failure) -> (status: Int, body: Data) { try await self.ask("GET", path) }
+
+    /// The answer to a request that changes something. Throws as `get` does.
+    /// - Parameters:
+    ///   - body: JSON; empty for none.
+    ///   - timeoutMs: a reload reads files, and waits for every loop.
+    func ask(
+        _ method: String, _ path: String, body: Data = Data(), timeoutMs: Int = AdminClient.timeoutMs
+    ) async throws(Failure) -> (status: Int, body: Data) {
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: \(self.host)\r\nConnection: close\r\nUser-Agent: homing\r\n"
         if let token = self.token { head += "Authorization: Bearer \(token)\r\n" }
-        let (address, request) = (self.address, Array((head + "\r\n").utf8))
+        if method != "GET" { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
+        let (address, request) = (self.address, Array((head + "\r\n").utf8) + Array(body))
         let loop = self.loop
         let end: AdminExchange.End = await withCheckedContinuation { continuation in
             loop.execute {
                 let exchange = AdminExchange(request, on: loop) { continuation.resume(returning: $0) }
-                exchange.start(to: address, timeoutMs: Self.timeoutMs)
+                exchange.start(to: address, timeoutMs: timeoutMs)
             }
         }
         switch end {

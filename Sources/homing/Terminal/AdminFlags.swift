@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import Foundation
 import Transport
@@ -56,6 +57,27 @@ enum SightExit {
     static let usage = ExitCode(2)
     /// Homing answers, and would not be sent streams now: what `/ready` says.
     static let notReady = ExitCode(3)
+
+    /// Homing answers, and does not do what it was asked for.
+    static let refused = ExitCode(4)
+
+    /// Says why homing does not do what it was asked for.
+    static func refused(
+        _ answer: (status: Int, body: Data), by client: AdminClient
+    ) throws(AdminClient.Failure) -> ExitCode {
+        guard let error = try? JSONDecoder().decode(AdminError.self, from: answer.body) else {
+            throw AdminClient.Failure(description: "\(client.address) answers with status \(answer.status)")
+        }
+        ExitReason.printError("homing: \(error.detail ?? Self.spoken(error.error))")
+        return self.refused
+    }
+
+    private static func spoken(_ error: String) -> String {
+        switch error {
+        case "no_token_configured": "the admin port takes changes with a token only; configure admin.auth.tokens"
+        default: error.replacing("_", with: " ")
+        }
+    }
 
     static let help = """
         Exit code 0: it is ready. 1: nobody answers at the admin port, or the token is wrong. 2: a flag is wrong. \

@@ -25,7 +25,9 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await SightExit.asking(self.flags) { client in
-            let report = try await FleetReport(asking: client)
+            let report = try await Progress.during("asking \(client.address)") { _ in
+                try await FleetReport(asking: client)
+            }
             print(self.json ? report.json : report.lines(TerminalStyle()).joined(separator: "\n"))
             guard report.isReady else { throw SightExit.notReady }
         }

@@ -78,6 +78,9 @@ struct TerminalStyle {
         self.isColoured = Self.isTerminal && !wantsNone
     }
 
+    /// A terminal that can write over what it has written.
+    static var isClever: Bool { ProcessInfo.processInfo.environment["TERM"] ?? "dumb" != "dumb" }
+
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
     func painted(_ text: String, _ paint: TerminalPaint) -> String {
