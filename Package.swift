@@ -19,8 +19,6 @@ let fast: [SwiftSetting] =
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
-let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
-let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -34,7 +32,6 @@ let package = Package(
     products: [.executable(name: "homing", targets: ["homing"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -48,13 +45,15 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CBackend", dependencies: ["CProtobufC"]),
         // What no Swift may run between: fork and exec.
         .target(name: "CSpawn"),
+        // What Swift's Glibc leaves out: epoll and its companions.
+        .target(name: "CLinux"),
 
         // Leaves: they know nothing of each other.
-        .target(
-            name: "Transport", dependencies: ["CSpawn", nioCore, nioPosix, nioTLS, nioSSL], swiftSettings: fast),
+        .target(name: "Transport", dependencies: ["CLinux", "COpenSSL", "CSpawn"], swiftSettings: fast),
         .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: fast),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: fast),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
@@ -125,10 +124,7 @@ let package = Package(
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Telemetry", nioCore, nioPosix, logging, serviceLifecycle],
             swiftSettings: strict),
-        .testTarget(
-            name: "TransportTests",
-            dependencies: ["Transport", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")],
-            swiftSettings: strict),
+        .testTarget(name: "TransportTests", dependencies: ["Transport"], swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config"], swiftSettings: strict),
         .testTarget(
             name: "HomingTests",

@@ -11,7 +11,7 @@ internal import Glibc
 ///       ◄────────accepting────────        it does
 ///       ──────────yours───────────►       the sockets, their files and the service are the new one's
 /// ```
-/// At no time do both accept: what wakes both, and is there for one of them only, is no part of what NIO expects.
+/// At no time do both accept, so that nobody is served by a process that may still be found of no use.
 ///
 /// Safe to use from any thread: the descriptor is closed once, in deinit.
 package final class HandoverChannel: Sendable {
@@ -65,7 +65,7 @@ package final class HandoverChannel: Sendable {
     }
 
     private func wait(_ limitMs: Int?) -> Answer {
-        var event = unsafe pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
+        var event = pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
         let until = limitMs.map { Loop.now + UInt64($0) * 1_000_000 }
         while true {
             let left = until.map { $0 > Loop.now ? CInt(clamping: ($0 - Loop.now) / 1_000_000 + 1) : 0 } ?? -1

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import NIOCore
 
 /// A listening socket that whoever started us has bound: systemd's socket activation (sd_listen_fds(3)), or the process
 /// whose place we take.
@@ -52,10 +51,10 @@ package struct InheritedSocket: Sendable, Equatable {
     /// Throws when it is no listening stream socket of IPv4, IPv6 or a UNIX path.
     package init(descriptor: CInt, name: String) throws(Problem) {
         let which = "inherited descriptor \(descriptor)\(name.isEmpty ? "" : " (\(name))")"
-        guard Self.option(descriptor, SO_TYPE) == CInt(SOCK_STREAM.rawValue) else {
+        guard SocketOption.kind.get(descriptor) == CInt(SOCK_STREAM.rawValue) else {
             throw Problem(description: "\(which) is no stream socket")
         }
-        guard Self.option(descriptor, SO_ACCEPTCONN) == 1 else {
+        guard SocketOption.isListening.get(descriptor) == 1 else {
             throw Problem(description: "\(which) does not listen; Accept= of a socket unit has to be no")
         }
         guard let endpoint = Self.endpoint(of: descriptor) else {
@@ -64,7 +63,7 @@ package struct InheritedSocket: Sendable, Equatable {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         self.init(
             descriptor: descriptor, name: name, endpoint: endpoint,
-            takesIPv4: Self.option(descriptor, IPV6_V6ONLY, level: CInt(IPPROTO_IPV6)) == 0)
+            takesIPv4: SocketOption.onlyIPv6.get(descriptor) == 0)
     }
 
     /// Whether binding `address` would have made a socket like this one: the same path, or the same port on the address
@@ -75,43 +74,20 @@ package struct InheritedSocket: Sendable, Equatable {
         case (.host(let wanted, let port), .host(let host, port: let bound)):
             guard port == bound else { return false }
             if wanted == host || (wanted == "0.0.0.0" && host == "::" && self.takesIPv4) { return true }
-            let meant = try? SocketAddress.makeAddressResolvingHost(wanted, port: port)
-            return meant != nil && meant?.ipAddress == host
+            let meant = try? SocketAddress.addresses(of: wanted, port: port).first
+            return meant != nil && meant?.name.host == host
         case (.unix, .host), (.host, .unix): return false
         }
     }
 
     package func close() { _ = Glibc.close(self.descriptor) }
 
-    private static func option(_ descriptor: CInt, _ name: CInt, level: CInt = SOL_SOCKET) -> CInt? {
-        var value: CInt = 0
-        var length = socklen_t(MemoryLayout<CInt>.size)
-        return unsafe getsockopt(descriptor, level, name, &value, &length) == 0 ? value : nil
-    }
-
     private static func endpoint(of descriptor: CInt) -> Endpoint? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            let pointer = unsafe UnsafeMutableRawPointer(pointer)
-            let address = unsafe pointer.assumingMemoryBound(to: sockaddr.self)
-            guard unsafe getsockname(descriptor, address, &length) == 0 else { return nil }
-            switch CInt(unsafe address.pointee.sa_family) {
-            case AF_INET:
-                let bound = unsafe SocketAddress(pointer.assumingMemoryBound(to: sockaddr_in.self).pointee)
-                return bound.ipAddress.map { Endpoint(.host($0, port: bound.port ?? 0)) }
-            case AF_INET6:
-                let bound = unsafe SocketAddress(pointer.assumingMemoryBound(to: sockaddr_in6.self).pointee)
-                return bound.ipAddress.map { Endpoint(.host($0, port: bound.port ?? 0)) }
-            case AF_UNIX:
-                let head = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? MemoryLayout<sa_family_t>.size
-                let path = unsafe pointer.advanced(by: head).assumingMemoryBound(to: CChar.self)
-                guard Int(length) > head, unsafe path.pointee != 0 else { return nil }
-                let room = Int(length) - head
-                let bytes = unsafe UnsafeRawBufferPointer(start: path, count: room).prefix { $0 != 0 }
-                return Endpoint(.unix(unsafe String(decoding: bytes, as: UTF8.self)))
-            default: return nil
-            }
+        let name = SocketAddress(boundTo: descriptor)?.name
+        switch name {
+        case .v4, .v6: return name?.host.map { Endpoint(.host($0, port: name?.port ?? 0)) }
+        case .unix(let path): return path.isEmpty ? nil : Endpoint(.unix(path))
+        case .unknown, nil: return nil
         }
     }
 }

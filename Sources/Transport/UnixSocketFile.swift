@@ -1,6 +1,4 @@
 internal import Glibc
-internal import NIOCore
-internal import NIOPosix
 
 /// The file of a UNIX socket that we listen on: made with the right permissions, removed when it is still ours.
 struct UnixSocketFile: Sendable {
@@ -16,14 +14,17 @@ struct UnixSocketFile: Sendable {
     /// Makes a socket that is bound and does not listen yet. Throws when somebody else listens there, and when there is
     /// a file that is no socket. The caller owns the descriptor.
     static func bind(
-        _ path: String, permissions: UInt32, on group: LoopGroup
-    ) async throws(ListenFailure) -> (descriptor: CInt, file: UnixSocketFile) {
-        try await self.clear(path, on: group)
+        _ path: String, permissions: UInt32
+    ) throws(ListenFailure) -> (descriptor: CInt, file: UnixSocketFile) {
+        guard let address = SocketAddress(path: path) else {
+            throw ListenFailure("the socket cannot be bound: \(SystemError.text(ENAMETOOLONG))")
+        }
+        try self.clear(path, address)
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw ListenFailure("no socket can be made: \(self.lastError)") }
-        guard self.bind(descriptor, to: path) else {
+        guard descriptor >= 0 else { throw ListenFailure("no socket can be made: \(SystemError.last)") }
+        guard unsafe address.withPointer({ unsafe Glibc.bind(descriptor, $0, $1) }) == 0 else {
             defer { close(descriptor) }
-            throw ListenFailure("the socket cannot be bound: \(self.lastError)")
+            throw ListenFailure("the socket cannot be bound: \(SystemError.last)")
         }
         let file = UnixSocketFile(path: path)
         // Nobody gets in before this, whatever the process's umask: a socket that does not listen yet refuses.
@@ -32,7 +33,7 @@ struct UnixSocketFile: Sendable {
                 file.remove()
                 close(descriptor)
             }
-            throw ListenFailure("the socket's permissions cannot be set: \(self.lastError)")
+            throw ListenFailure("the socket's permissions cannot be set: \(SystemError.last)")
         }
         return (descriptor, file)
     }
@@ -44,42 +45,23 @@ struct UnixSocketFile: Sendable {
     }
 
     /// Removes what a process left behind that did not end in order.
-    private static func clear(_ path: String, on group: LoopGroup) async throws(ListenFailure) {
+    private static func clear(_ path: String, _ address: SocketAddress) throws(ListenFailure) {
         var status = stat()
         guard unsafe lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw ListenFailure("there is a file that is no socket") }
         // Removing it would take the name away from a process that still listens, without a word to either.
-        if let other = try? await ClientBootstrap(group: group.group).connect(unixDomainSocketPath: path).get() {
-            try? await other.close().get()
-            throw ListenFailure("another process listens there")
-        }
+        guard !self.isListenedOn(address) else { throw ListenFailure("another process listens there") }
         guard unsafe unlink(path) == 0 || errno == ENOENT else {
-            throw ListenFailure("the socket of a process that is gone cannot be removed: \(self.lastError)")
+            throw ListenFailure("the socket of a process that is gone cannot be removed: \(SystemError.last)")
         }
     }
 
-    private static func bind(_ descriptor: CInt, to path: String) -> Bool {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard path.utf8.count < room else {
-            errno = ENAMETOOLONG
-            return false
-        }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
-        return unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                unsafe Glibc.bind(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-            }
-        }
+    /// Does not block: a UNIX socket answers at once, or its queue is full.
+    private static func isListenedOn(_ address: SocketAddress) -> Bool {
+        let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, kind, 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return unsafe address.withPointer { unsafe connect(descriptor, $0, $1) } == 0 || errno == EAGAIN
     }
-
-    private static var lastError: String { unsafe String(cString: strerror(errno)) }
-}
-
-/// Why an address cannot be listened on.
-struct ListenFailure: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }

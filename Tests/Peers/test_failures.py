@@ -1,10 +1,15 @@
 """Workers that die. LocalAI unloads a model on UNAVAILABLE, so the loss of one of several must never look like that."""
 
+import contextlib
+import pathlib
+import resource
+
 import grpc
 
 from client import ECHO, HEALTH, PREDICT, PREDICT_STREAM, prompt, script
 from fleet import launch
 from processes import wait_until
+from raw import open_socket
 from stubs import pb
 
 #: Texts that LocalAI takes for a dead backend, whatever the status says.
@@ -129,3 +134,20 @@ def test_replicas_that_never_lived_do_not_hinder_the_living():
         assert states["127.0.0.1:1"] not in {states[worker.address] for worker in fleet.workers}, states
     finally:
         fleet.stop()
+
+
+def test_without_descriptors_callers_wait_and_nobody_is_harmed(own_fleet):
+    """The kernel takes connections that the program has no descriptors for; they are served when there are some again."""
+    fleet = own_fleet(1)
+    with fleet.client() as client, contextlib.ExitStack() as crowd:
+        assert client.predict("before").ok
+        held = len(list(pathlib.Path(f"/proc/{fleet.homing.pid}/fd").iterdir()))
+        _, hard = resource.prlimit(fleet.homing.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(fleet.homing.pid, resource.RLIMIT_NOFILE, (held + 10, hard))
+        for _ in range(50):
+            crowd.enter_context(open_socket(fleet.address))
+        for number in range(10):
+            assert client.predict(f"meanwhile {number}").ok
+        crowd.close()
+        with fleet.client() as late:
+            assert late.predict("after").ok

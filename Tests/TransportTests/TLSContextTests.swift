@@ -39,6 +39,23 @@ struct TLSContextTests {
         #expect(TLSSide.client(settings).serverName(of: try Endpoint(parsing: address)) == asked)
     }
 
+    @Test(
+        arguments: [
+            ("h:1", nil, .name("h")), ("h.:1", nil, .name("h")), ("127.0.0.1:1", nil, .address("127.0.0.1")),
+            ("[fe80::1%eth0]:1", nil, .address("fe80::1")), ("unix:/s", nil, nil), ("unix:/s", "other", .name("other")),
+            ("h:1", "10.0.0.1", .address("10.0.0.1")),
+        ] as [(String, String?, TLSIdentity?)])
+    func `a peer has to be who it is reached as, unless a name is configured`(
+        address: String, configured: String?, identity: TLSIdentity?
+    ) throws {
+        var settings = TLSClientSettings()
+        settings.serverName = configured
+        #expect(TLSSide.client(settings).identity(of: try Endpoint(parsing: address)) == identity)
+        settings.verify = .chain
+        let asked = TLSSide.client(settings).serverName(of: try Endpoint(parsing: address))
+        #expect(TLSSide.client(settings).identity(of: try Endpoint(parsing: address)) == .anybody(asked: asked))
+    }
+
     @Test(arguments: [
         ("h:1", "h:1"), ("127.0.0.1:50", "127.0.0.1:50"), ("[::1]:50", "[::1]:50"), ("[fe80::1%eth0]:5", "[fe80::1]:5"),
         ("unix:/run/worker.sock", "localhost"), ("dns:///dns:1", "dns:1"),

@@ -1,5 +1,3 @@
-internal import NIOCore
-internal import NIOSSL
 internal import Synchronization
 
 /// One side of TLS with what its files held when they were read last. New connections use it; those that are open keep
@@ -11,8 +9,7 @@ package final class TLSContext: Sendable {
 
     fileprivate struct State: Sendable {
         var side: TLSSide
-        var context: NIOSSLContext
-        var expiry: Int?
+        var material: TLSMaterial
         /// The files as they were at the last attempt to read them, whatever came of it.
         var seen: [FileStamp?]
         /// What was wrong at that attempt and has not been told yet.
@@ -31,8 +28,8 @@ package final class TLSContext: Sendable {
 
     private init(_ side: TLSSide) throws(TLSProblem) {
         let seen = side.files.map(FileStamp.init)
-        let (context, expiry) = try side.load()
-        self.state = Mutex(State(side: side, context: context, expiry: expiry, seen: seen))
+        let material = try side.load()
+        self.state = Mutex(State(side: side, material: material, seen: seen))
     }
 
     /// What other settings, or the same, say now: read and checked, and not in use yet.
@@ -54,16 +51,16 @@ package final class TLSContext: Sendable {
 
     private func prepare(_ side: TLSSide) throws(TLSProblem) -> Prepared {
         let seen = side.files.map(FileStamp.init)
-        let (context, expiry) = try side.load()
+        let material = try side.load()
         let isNew = self.state.withLock { $0.seen != seen || $0.side != side }
-        return Prepared(state: State(side: side, context: context, expiry: expiry, seen: seen), isNew: isNew)
+        return Prepared(state: State(side: side, material: material, seen: seen), isNew: isNew)
     }
 
     /// New connections use what was prepared.
     package func take(_ prepared: Prepared) { self.state.withLock { $0 = prepared.state } }
 
     /// When our own certificate ends, in seconds since 1970; nil without one.
-    package var expiry: Int? { self.state.withLock { $0.expiry } }
+    package var expiry: Int? { self.state.withLock { $0.material.expiry } }
 
     /// What came of looking at the files.
     package enum Reload: Sendable, Equatable {
@@ -87,8 +84,8 @@ package final class TLSContext: Sendable {
         }
         guard force || !isUnchanged else { return problem.map(Reload.kept) ?? .unchanged }
         do throws(TLSProblem) {
-            let (context, expiry) = try side.load()
-            self.state.withLock { $0 = State(side: side, context: context, expiry: expiry, seen: seen) }
+            let material = try side.load()
+            self.state.withLock { $0 = State(side: side, material: material, seen: seen) }
             return .replaced
         } catch {
             self.state.withLock { state in
@@ -103,18 +100,27 @@ package final class TLSContext: Sendable {
 
     // MARK: For new connections
 
-    /// How long a peer may take that connects to us.
-    var serverHandshakeLimit: TimeAmount? {
-        guard case .server(let settings) = self.side else { return nil }
-        return .milliseconds(Int64(settings.handshakeTimeoutMs))
+    /// How long a peer may take that connects to us, in nanoseconds.
+    var serverHandshakeLimitNs: UInt64 {
+        guard case .server(let settings) = self.side else { return 0 }
+        return UInt64(max(1, settings.handshakeTimeoutMs)) * 1_000_000
     }
 
-    func serverHandler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: self.state.withLock { $0.context }) }
+    /// For a link that was accepted.
+    func serverSession(on loop: Loop) -> TLSSession? {
+        TLSSession(self.state.withLock { $0.material }, identity: nil, on: loop)
+    }
 
-    /// Throws when the configured name is none that TLS can ask for.
-    func clientHandler(to endpoint: Endpoint) throws -> NIOSSLClientHandler {
-        try NIOSSLClientHandler(
-            context: self.state.withLock { $0.context }, serverHostname: self.side.serverName(of: endpoint))
+    /// Throws when nobody there could prove who it is, and when the configured name is none that TLS can ask for.
+    func clientSession(to endpoint: Endpoint, on loop: Loop) throws(TLSFailure) -> TLSSession {
+        let (side, material) = self.state.withLock { ($0.side, $0.material) }
+        guard let identity = side.identity(of: endpoint) else {
+            throw TLSFailure(.certificate, "a UNIX socket has no name that a certificate could hold: set server_name")
+        }
+        guard let session = TLSSession(material, identity: identity, on: loop) else {
+            throw TLSFailure(.handshake, "the server's name is none that TLS can ask for")
+        }
+        return session
     }
 
     /// What `:authority` our own requests to the endpoint carry.

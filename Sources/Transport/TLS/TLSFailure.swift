@@ -1,5 +1,5 @@
-internal import NIOCore
-internal import NIOSSL
+internal import COpenSSL
+internal import Glibc
 
 /// Why a connection did not get through its TLS handshake.
 public struct TLSFailure: Error, Sendable, Equatable {
@@ -28,33 +28,31 @@ public struct TLSFailure: Error, Sendable, Equatable {
         self.detail = String(detail.prefix(120))
     }
 
-    init(_ error: any Error) {
-        let reason = Self.reason(of: error)
-        self.init(Self.kind(of: error, reason), reason)
-    }
-
-    /// How the library says that the peer went away.
-    private static let endOfFile = "EOF during handshake"
-
-    private static func kind(of error: any Error, _ reason: String) -> Kind {
-        switch error {
-        case is IOError: return .closed
-        case NIOSSLError.uncleanShutdown: return .closed
-        case is NIOSSLExtraError: return .certificate
-        default: ()
+    /// - Parameter error: the first in OpenSSL's queue, where the cause stands; zero when there is none.
+    /// - Parameter verification: what came of looking at the peer's certificate.
+    init(firstError error: UInt, verification: Int) {
+        guard error != 0 else {
+            self.init(.closed, "the peer closed the connection")
+            return
         }
-        let notTLS = ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST"]
-        if reason == self.endOfFile { return .closed }
-        if notTLS.contains(reason) { return .notTLS }
-        return reason.contains("CERT") || reason.contains("UNKNOWN_CA") ? .certificate : .handshake
+        let reason = homing_error_library(error) == ERR_LIB_SSL ? homing_error_reason(error) : 0
+        let kind = Self.kind(of: reason)
+        var detail = unsafe ERR_reason_error_string(error).map { unsafe String(cString: $0) } ?? "error \(error)"
+        if reason == SSL_R_CERTIFICATE_VERIFY_FAILED, verification != Int(X509_V_OK) {
+            detail += ": \(unsafe String(cString: X509_verify_cert_error_string(verification)))"
+        }
+        self.init(kind, detail)
     }
 
-    /// The library's name for what went wrong, such as `CERTIFICATE_VERIFY_FAILED`, else its description.
-    static func reason(of error: any Error) -> String {
-        let text = "\(error)"
-        if text.contains(self.endOfFile) { return self.endOfFile }
-        guard let start = text.firstRange(of: "OPENSSL_internal:")?.upperBound else { return text }
-        return String(text[start...].prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+    private static func kind(of reason: CInt) -> Kind {
+        switch reason {
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: .notTLS
+        case SSL_R_CERTIFICATE_VERIFY_FAILED, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: .certificate
+        // What the peer's alerts say of our certificate (RFC 8446 §6): bad, unsupported, revoked, expired, unknown,
+        // of an unknown authority, required.
+        case 1_042, 1_043, 1_044, 1_045, 1_046, 1_048, 1_116: .certificate
+        default: .handshake
+        }
     }
 }
 
