@@ -52,7 +52,7 @@ extension ProxyStream {
     func couldNotRetry(_ cause: RetryCause) {
         switch cause {
         case .notLoaded: if !self.awaitsModel() { self.relayKeptAnswer() }
-        case .otherModel, .unknownJob: self.relayKeptAnswer()
+        case .otherModel, .unknownJob, .leaving: self.relayKeptAnswer()
         // Nothing was kept: the replica had said nothing.
         case .connectFailed, .connectionLost, .refused, .stalled: self.reply(LocalReply(.replicaLost))
         }

@@ -17,6 +17,9 @@ extension ProxyStream {
             self.retryWhenEnded = .notLoaded
         case .notFound where status.text.lowercased().contains("model identity mismatch"):
             self.retryWhenEnded = .otherModel
+        // A worker that shuts down gives up the calls that it has: one that is lost, in its own words.
+        case .unavailable where self.leg.replicaIsLeaving && self.handling.mayRepeat:
+            self.retryWhenEnded = .leaving
         case .notFound where self.searchesForJob:
             self.retryWhenEnded = .unknownJob
         default: return false

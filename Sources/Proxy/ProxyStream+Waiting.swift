@@ -87,7 +87,7 @@ extension ProxyStream {
 
     private func waitedInVain(_ retry: RetryCause?, _ reply: LocalReply) {
         switch retry {
-        case .notLoaded?, .otherModel?, .unknownJob?:
+        case .notLoaded?, .otherModel?, .unknownJob?, .leaving?:
             // The answer of its first replica is still here, and says more.
             self.phase = .routed
             self.stopHolding()

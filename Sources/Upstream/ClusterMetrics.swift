@@ -132,6 +132,8 @@ package enum RetryCause: String, Sendable, CaseIterable {
     case refused = "stream_refused"
     case notLoaded = "model_not_loaded"
     case otherModel = "model_mismatch"
+    /// The replica had said GOAWAY and gave its calls up.
+    case leaving = "replica_leaving"
     case stalled = "replica_stalled"
     /// The replica does not know the job, and nobody remembers which one has it.
     case unknownJob = "unknown_job"

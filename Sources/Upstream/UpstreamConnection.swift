@@ -17,6 +17,8 @@ package final class UpstreamConnection: HTTP2Connection {
     package private(set) var failure: UpstreamFailure?
     /// The replica said GOAWAY, or we are about to: no new streams.
     package private(set) var isRetired = false
+    /// The replica said GOAWAY.
+    private(set) var replicaIsLeaving = false
     /// Streams here whose answer has not begun.
     var waitingStreams = 0
     var silence = SilenceWatch()
@@ -79,6 +81,7 @@ package final class UpstreamConnection: HTTP2Connection {
     }
 
     public override func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {
+        self.replicaIsLeaving = true
         self.isRetired = true
         self.pool.remove(self)
         self.shutDown()

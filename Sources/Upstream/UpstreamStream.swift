@@ -27,6 +27,9 @@ open class UpstreamStream: HTTP2Stream {
     /// The answer's status may be the replica's fault.
     package final var answerIsError = false
 
+    /// The replica of this call has said GOAWAY: it takes no other calls on this connection.
+    package final var replicaIsLeaving: Bool { self.connection?.replicaIsLeaving ?? false }
+
     // MARK: For subclasses
 
     /// Fills in the request's header list. Returns whether the headers are the whole request.
