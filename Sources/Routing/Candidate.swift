@@ -1,6 +1,8 @@
 /// A replica that may get the stream, as it is at the moment of the pick. Pickers see nothing else of the table.
 package struct Candidate: Sendable {
     package var replica: ReplicaID
+    /// Digest of its name, by which other proxies know it too.
+    package var nameHash: UInt64
     /// Streams on it now.
     package var inFlight: Int
     /// Number of the pick that chose it last, counted over the whole table; zero when none did.
@@ -21,15 +23,16 @@ package struct Candidate: Sendable {
         cachedBlocks: Int = 0
     ) {
         self.init(
-            replica: replica, inFlight: inFlight, lastPick: lastPick, weight: weight, matchedBlocks: matchedBlocks,
-            cachedBlocks: cachedBlocks, slot: 0)
+            replica: replica, nameHash: UInt64(replica.number), inFlight: inFlight, lastPick: lastPick, weight: weight,
+            matchedBlocks: matchedBlocks, cachedBlocks: cachedBlocks, slot: 0)
     }
 
     init(
-        replica: ReplicaID, inFlight: Int, lastPick: UInt64, weight: Int, matchedBlocks: Int, cachedBlocks: Int,
-        slot: Int
+        replica: ReplicaID, nameHash: UInt64, inFlight: Int, lastPick: UInt64, weight: Int, matchedBlocks: Int,
+        cachedBlocks: Int, slot: Int
     ) {
         self.replica = replica
+        self.nameHash = nameHash
         self.inFlight = inFlight
         self.lastPick = lastPick
         self.weight = weight

@@ -1,6 +1,6 @@
 /// Every prompt head has an order of the replicas of its own (rendezvous hashing: Thaler and Ravishankar, 1998), and the
 /// first in it that is not loaded past the bound gets the prompt (Mirrokni, Thorup and Zadimoghaddam, 2018). Proxies
-/// with the same replicas choose alike without a word between them.
+/// with replicas of the same names choose alike without a word between them, in whatever order they came to know them.
 ///
 /// A stream without a hint goes to the least in flight.
 package struct ConsistentHashPicker: Picker {
@@ -35,7 +35,7 @@ package struct ConsistentHashPicker: Picker {
     }
 
     private static func score(_ head: UInt64, _ candidate: Candidate) -> UInt64 {
-        var mixed = head ^ (UInt64(candidate.replica.number) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        var mixed = head ^ (candidate.nameHash &+ 1) &* 0x9E37_79B9_7F4A_7C15
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)

@@ -8,6 +8,8 @@ package struct ReplicaTable: Sendable {
     /// What a pick reads of a replica.
     struct Member: Sendable {
         var replica: ReplicaID
+        /// Digest of its name, by which other proxies know it too.
+        var nameHash: UInt64
         var availability = Availability.unknown
         var inFlight = 0
         var weight: Int
@@ -61,7 +63,7 @@ package struct ReplicaTable: Sendable {
         precondition(self.nextNumber < .max, "a table does not outlive its numbers")
         let replica = ReplicaID(number: self.nextNumber)
         self.nextNumber += 1
-        let member = Member(replica: replica, weight: weight)
+        let member = Member(replica: replica, nameHash: PrefixChain.salt(model: name), weight: weight)
         let slot = self.members.firstIndex { $0 == nil } ?? self.members.count
         if slot < self.members.count {
             self.members[slot] = member
@@ -221,8 +223,8 @@ package struct ReplicaTable: Sendable {
             else { continue }
             self.candidates.append(
                 Candidate(
-                    replica: member.replica, inFlight: member.inFlight, lastPick: member.lastPick,
-                    weight: member.weight,
+                    replica: member.replica, nameHash: member.nameHash, inFlight: member.inFlight,
+                    lastPick: member.lastPick, weight: member.weight,
                     matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
                     cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
             if self.isLimiting {
