@@ -5,7 +5,7 @@ package struct NotInTime: Error, CustomStringConvertible {
 
 /// Waits until `condition` holds. A wait names its reason; its limit is far above what it ever takes.
 package func until(
-    _ reason: String, within limit: Duration = .seconds(20), _ condition: () async -> Bool
+    _ reason: String, within limit: Duration = .seconds(60), _ condition: () async -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while await !condition() {

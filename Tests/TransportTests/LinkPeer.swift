@@ -85,7 +85,7 @@ struct NotInTime: Error {
 
 /// Waits until `condition` holds, at most 20 s.
 func until(_ reason: String, _ condition: () async -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(20)
+    let deadline = ContinuousClock.now + .seconds(60)
     while await !condition() {
         guard ContinuousClock.now < deadline else { throw NotInTime(reason: reason) }
         try await Task.sleep(for: .milliseconds(1))
