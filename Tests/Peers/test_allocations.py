@@ -13,6 +13,11 @@ from stubs import ROOT
 MOST = {"A": 76, "B": 76, "C": 120}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tools():
+    subprocess.run([ROOT / "scripts/bench", "tools"], check=True, capture_output=True, timeout=120)
+
+
 @pytest.mark.parametrize("kind", MOST)
 def test_a_call_allocates_no_more_than_it_did(kind):
     counted = subprocess.run(
