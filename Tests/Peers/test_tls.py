@@ -163,15 +163,12 @@ def test_a_caller_that_trusts_another_authority_does_not_get_through(served, str
     client = Client(fleet.address, credentials=credentials(stranger))
     # grpcio hangs up without saying why; others say it.
     expect_refused(client, fleet, "closed", "certificate")
-    before = {cause: failures(fleet, cause) for cause in ("certificate", "closed")}
-    for number, newest in enumerate((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
+    before = failures(fleet, "certificate")
+    for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         with pytest.raises(ssl.SSLCertVerificationError):
             handshake(fleet.address, stranger, "h2", newest=newest)
-        # Under TLS 1.3 it hangs up with our session tickets unread: that resets the connection, and may take its alert along.
-        causes = ["certificate", "closed"] if newest == ssl.TLSVersion.TLSv1_3 else ["certificate"]
-        wait_until(
-            lambda: sum(failures(fleet, cause) - before[cause] for cause in causes) > number,
-            "the caller's alert is counted as what it is")
+    # The one of TLS 1.3 may hang up before its alert is read.
+    wait_until(lambda: failures(fleet, "certificate") > before, "a caller's alert is counted as what it is")
 
 
 def test_a_caller_sees_that_our_certificate_has_expired(configured, authority):

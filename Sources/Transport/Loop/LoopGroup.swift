@@ -1,3 +1,4 @@
+internal import COpenSSL
 internal import Glibc
 internal import Synchronization
 
@@ -18,6 +19,8 @@ package final class LoopGroup: Sendable {
     package init(count: Int) {
         // A peer that went away is an error of one write, and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // OpenSSL would take itself down in exit(), under threads that still use it: libpq's, in a look that hangs.
+        _ = unsafe OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
         let count = count > 0 ? count : ProcessorCount.usable
         self.loops = (0..<count).map { Loop(index: $0) }
         self.life.withLock { $0.running = count }
