@@ -163,9 +163,11 @@ def test_a_caller_that_trusts_another_authority_does_not_get_through(served, str
     client = Client(fleet.address, credentials=credentials(stranger))
     # grpcio hangs up without saying why; others say it.
     expect_refused(client, fleet, "closed", "certificate")
-    for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+    before = failures(fleet, "certificate")
+    for number, newest in enumerate((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
         with pytest.raises(ssl.SSLCertVerificationError):
             handshake(fleet.address, stranger, "h2", newest=newest)
+        wait_until(lambda: failures(fleet, "certificate") > before + number, "the caller's alert is counted as what it is")
 
 
 def test_a_caller_sees_that_our_certificate_has_expired(configured, authority):

@@ -120,8 +120,12 @@ package final class Link: Watched {
     ///
     /// A reset takes back what was sent before it and not read yet, as it would have on its way. A worker that is stopped
     /// says UNAVAILABLE on every call and cuts its connections; that is the loss of a replica, which callers need not see.
+    /// In a handshake it is the other way round: an alert that is still there says why the peer hung up.
     override func ready(_ events: UInt32) {
-        if events & HOMING_BROKEN != 0, let problem = SocketOption.error.get(self.descriptor), problem != 0 {
+        let isShakingHands = self.tls != nil && !self.isReady
+        if events & HOMING_BROKEN != 0, !isShakingHands,
+            let problem = SocketOption.error.get(self.descriptor), problem != 0
+        {
             return self.failed("recv", problem)
         }
         if events & HOMING_WRITABLE != 0 {
