@@ -51,10 +51,12 @@ let package = Package(
         .target(name: "CSpawn"),
         // What Swift's Glibc leaves out: epoll and its companions.
         .target(name: "CLinux"),
+        // Memory in cells that a thread keeps for itself.
+        .target(name: "CCells"),
 
         // Leaves: they know nothing of each other.
         .target(name: "Transport", dependencies: ["CLinux", "COpenSSL", "CSpawn"], swiftSettings: fast),
-        .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend"], swiftSettings: fast),
+        .target(name: "Wire", dependencies: ["CNghttp2", "CProtobufC", "CBackend", "CCells"], swiftSettings: fast),
         .target(name: "Routing", dependencies: ["CXXHash"], swiftSettings: fast),
         .target(name: "Config", dependencies: [yams], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: fast),

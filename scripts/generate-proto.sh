@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # backend.proto is for other people's generators; protoc-c refuses its `optional` fields and nothing of ours needs them.
-protos=(backend_messages identity sticky health)
+protos=(backend_messages prompt identity sticky health)
 target=Sources/CBackend
 
 case "${1-}" in

@@ -11,7 +11,7 @@ public import Wire
 /// Lives on its link's loop. The link keeps it alive while it is not closed.
 open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     package final let loop: Loop
-    package private(set) final var session: HTTP2Session!
+    package final let session: HTTP2Session
     package private(set) final var link: Link!
     package private(set) final var isDraining = false
     package private(set) final var isClosed = false
@@ -25,7 +25,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     package init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
         self.loop = loop
-        self.session = HTTP2Session(role, factory: factory, delegate: self)
+        self.session = HTTP2Session(role, factory: factory)
+        self.session.own(self)
     }
 
     package final func own(_ link: Link) { self.link = link }

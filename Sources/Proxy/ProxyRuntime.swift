@@ -12,6 +12,8 @@ package final class ProxyRuntime: Sendable {
     package let directory: ClusterDirectory
     /// Settings of the clusters, by position in the directory.
     let sections: [ClusterSettings]
+    /// What requests to them change, by position in the directory.
+    let ways: [UpstreamWay]
     /// By position of the cluster in the directory.
     package let models: [ModelLifecycle]
     package let metrics: ProxyMetrics
@@ -26,7 +28,9 @@ package final class ProxyRuntime: Sendable {
         self.settings = settings
         self.loopCount = loopCount
         self.directory = directory
-        self.sections = directory.clusters.map(\.settings)
+        let sections = directory.clusters.map(\.settings)
+        self.sections = sections
+        self.ways = zip(directory.clusters, sections).map { UpstreamWay(to: $0, $1.auth) }
         self.models = models
         self.metrics = metrics
         self.accessLog = accessLog

@@ -27,11 +27,11 @@ extension ProxyStream {
     private func beginMessages() {
         self.phase = .replied
         self.status = .ok
-        guard let session = self.connection?.session, self.isAttached else { return }
-        let list = session.newHeaderList()
-        list.append(":status", 200)
-        list.append("content-type", "application/grpc")
-        session.submitResponse(self, list, ended: false)
+        guard self.isAttached else { return }
+        self.respond(ended: false) { list in
+            list.append(":status", 200)
+            list.append("content-type", "application/grpc")
+        }
         self.forgetHeldRequest()
     }
 

@@ -9,11 +9,20 @@ import Wire
 extension ProxyStream {
     // MARK: Request, downstream to upstream
 
-    /// What changes on the way to the replica's cluster.
-    var upstreamWay: UpstreamWay {
-        UpstreamWay(
-            from: self.connection?.access ?? ListenerAccess(),
-            to: self.runtime.directory.clusters[self.cluster ?? 0], self.runtime.sections[self.cluster ?? 0].auth)
+    /// Fills in the header list that goes to the replica. Returns whether it is the whole request.
+    func makeUpstreamRequest(_ list: HeaderList) -> Bool {
+        let way = self.runtime.ways[self.cluster ?? 0]
+        let isEncrypted = self.connection?.access.isEncrypted ?? false
+        if let scheme = way.scheme(whenCallerIsEncrypted: isEncrypted) { list.append(":scheme", scheme) }
+        list.append(self.headers, except: way.dropped(whenCallerIsEncrypted: isEncrypted), isolated: true)
+        if way.addsToken, let token = self.runtime.directory.clusters[self.cluster ?? 0].tokens.current.first {
+            list.append(unindexed: "authorization", token.revealHeader())
+        }
+        self.addRequestID(to: list)
+        if let remaining = self.remainingNs(at: Loop.now) {
+            list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
+        }
+        return self.requestIsHeadersOnly
     }
 
     func relayRequest(_ bytes: RawSpan) {
@@ -65,11 +74,10 @@ extension ProxyStream {
     }
 
     private func relayHeaders(ended: Bool) {
-        guard let session = self.connection?.session else { return }
-        let list = session.newHeaderList()
-        list.append(self.leg.headers)
-        if self.wantsExplanation { self.explain(in: list) }
-        session.submitResponse(self, list, ended: ended)
+        self.respond(ended: ended) { list in
+            list.append(self.leg.headers)
+            if self.wantsExplanation { self.explain(in: list) }
+        }
     }
 
     /// Which replica serves the stream and why, as response metadata.
@@ -147,18 +155,17 @@ extension ProxyStream {
         self.localReply = reply.cause
         self.status = reply.status.code
         self.metrics.replied(reply.cause)
-        guard let session = self.connection?.session, self.isAttached else { return }
-        let list = session.newHeaderList()
-        list.append(":status", reply.httpStatus)
-        if reply.httpStatus == 200 {
-            list.append("content-type", "application/grpc")
+        guard self.isAttached else { return }
+        let isGRPC = reply.httpStatus == 200
+        self.respond(ended: isGRPC) { list in
+            list.append(":status", reply.httpStatus)
+            list.append("content-type", isGRPC ? "application/grpc" : "text/plain")
+            guard isGRPC else { return }
             list.append("grpc-status", reply.status.code.text)
             list.append("grpc-message", String(decoding: GRPCMessageText.encoded(reply.status.text), as: UTF8.self))
             if let pushback = reply.retryAfterMs { list.append("grpc-retry-pushback-ms", pushback) }
-            session.submitResponse(self, list, ended: true)
-        } else {
-            list.append("content-type", "text/plain")
-            session.submitResponse(self, list, ended: false)
+        }
+        if !isGRPC {
             self.send(Array((reply.status.text + "\n").utf8))
             self.endBody()
         }
@@ -169,11 +176,11 @@ extension ProxyStream {
     func reply(message: [UInt8]) {
         self.phase = .replied
         self.status = .ok
-        guard let session = self.connection?.session, self.isAttached else { return }
-        let list = session.newHeaderList()
-        list.append(":status", 200)
-        list.append("content-type", "application/grpc")
-        session.submitResponse(self, list, ended: false)
+        guard self.isAttached else { return }
+        self.respond(ended: false) { list in
+            list.append(":status", 200)
+            list.append("content-type", "application/grpc")
+        }
         self.send(GRPCFrame.framed(message))
         self.endBody(trailers: [("grpc-status", "0")])
         self.forgetHeldRequest()

@@ -22,7 +22,7 @@ final class ProxyStream: HTTP2Stream {
     /// The loop's when the stream began: new settings are for the streams after it.
     private(set) var runtime: ProxyRuntime
     let metrics: ProxyMetrics
-    private(set) var leg: RelayLeg!
+    let leg: RelayLeg
     private(set) var connection: DownstreamConnection?
     /// Itself from `begin` to its end: the downstream leg may be over, and let go of it, before the upstream one is.
     private var keptAlive: ProxyStream?
@@ -92,8 +92,9 @@ final class ProxyStream: HTTP2Stream {
         self.proxyLoop = proxyLoop
         self.runtime = proxyLoop.runtime
         self.metrics = proxyLoop.runtime.metrics
+        self.leg = RelayLeg(account: proxyLoop.upstream.account)
         super.init(account: proxyLoop.upstream.account)
-        self.leg = RelayLeg(of: self, account: proxyLoop.upstream.account)
+        self.leg.belong(to: self)
     }
 
     /// A request has begun on `connection`; its headers are about to arrive.
@@ -333,7 +334,7 @@ final class ProxyStream: HTTP2Stream {
         self.queueWaitNs = 0
         self.isAwaitingModel = false
         self.hasAwaitedModel = false
-        self.tried.removeAll(keepingCapacity: true)
+        if !self.tried.isEmpty { self.tried.removeAll(keepingCapacity: true) }
         self.startNs = 0
         self.deadlineNs = 0
         self.firstResponseNs = 0

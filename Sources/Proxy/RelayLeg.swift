@@ -6,29 +6,19 @@ import Wire
 ///
 /// Made once with its stream and reused with it. Lives on the same loop.
 final class RelayLeg: UpstreamStream {
-    private unowned let stream: ProxyStream
+    private var stream: BackReference<ProxyStream>!
 
-    init(of stream: ProxyStream, account: BufferAccount) {
-        self.stream = stream
-        super.init(account: account)
-    }
+    /// Called once, by the stream that owns it.
+    func belong(to stream: ProxyStream) { self.stream = BackReference(stream) }
 
     override func makeRequest(_ list: HeaderList) -> Bool {
-        let way = self.stream.upstreamWay
-        if let scheme = way.scheme { list.append(":scheme", scheme) }
-        list.append(self.stream.headers, except: way.dropped, isolated: true)
-        if let token = way.token { list.append(unindexed: "authorization", token) }
-        self.stream.addRequestID(to: list)
-        if let remaining = self.stream.remainingNs(at: Loop.now) {
-            list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
-        }
-        return self.stream.requestIsHeadersOnly
+        self.stream.with { $0.makeUpstreamRequest(list) }
     }
 
-    override func answerStarted(ended: Bool) { self.stream.answerStarted(ended: ended) }
-    override func bodyArrived(_ bytes: RawSpan) { self.stream.answerBodyArrived(bytes) }
-    override func answerEnded(withTrailers: Bool) { self.stream.answerEnded(withTrailers: withTrailers) }
-    override func bodyFramed(_ count: Int) { self.stream.requestBodyFramed(count) }
-    override func replicaIsSilent() { self.stream.replicaIsSilent() }
-    override func ended(_ outcome: UpstreamOutcome) { self.stream.upstreamEnded(outcome) }
+    override func answerStarted(ended: Bool) { self.stream.with { $0.answerStarted(ended: ended) } }
+    override func bodyArrived(_ bytes: RawSpan) { self.stream.with { $0.answerBodyArrived(bytes) } }
+    override func answerEnded(withTrailers: Bool) { self.stream.with { $0.answerEnded(withTrailers: withTrailers) } }
+    override func bodyFramed(_ count: Int) { self.stream.with { $0.requestBodyFramed(count) } }
+    override func replicaIsSilent() { self.stream.with { $0.replicaIsSilent() } }
+    override func ended(_ outcome: UpstreamOutcome) { self.stream.with { $0.upstreamEnded(outcome) } }
 }

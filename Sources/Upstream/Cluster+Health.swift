@@ -16,9 +16,9 @@ extension Cluster {
         switch outcome {
         case .answered:
             state.entries[position]?.answeredNs = now
-            if state.entries[position]?.health.standing == .available {
-                state.entries[position]?.freshUntilNs = now + state.freshNs
-            }
+            // In place: a copy of the entry would count six references up and down.
+            let freshUntilNs = now + state.freshNs
+            state.entries[position]?.keepFresh(until: freshUntilNs)
             event = report.isError ? .error : .answered
         // The caller's doing.
         case .cancelled: return nil

@@ -81,6 +81,11 @@ package final class Cluster: Sendable {
         /// Since when it takes nothing new because an operator says so; nil: it does.
         var drainedNs: UInt64?
         var departure: Departure?
+
+        /// An answer says that it is alive, if it was before.
+        mutating func keepFresh(until moment: UInt64) {
+            if self.health.standing == .available { self.freshUntilNs = moment }
+        }
     }
 
     /// The last probe of a replica.

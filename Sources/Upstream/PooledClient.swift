@@ -120,6 +120,12 @@ package final class PooledClient: UpstreamClient {
     /// The connection with the fewest streams that has room, or a new one when there are fewer than wanted and every
     /// one has streams, or when all are full.
     private func connectionWithRoom() -> UpstreamConnection {
+        // Nearly always there is one, and nothing to compare it with.
+        if self.connections.count == 1, self.connections[0].hasRoom,
+            self.settings.perLoop <= 1 || self.connections[0].streamCount == 0
+        {
+            return self.connections[0]
+        }
         var best: UpstreamConnection?
         for connection in self.connections where connection.hasRoom {
             if connection.streamCount < (best?.streamCount ?? .max) { best = connection }

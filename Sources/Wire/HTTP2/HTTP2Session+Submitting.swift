@@ -4,9 +4,8 @@ internal import CNghttp2
 extension HTTP2Session {
     /// The header list to fill before `submitRequest` or `submitResponse`; empty when it is handed out.
     package func newHeaderList() -> HeaderList {
-        let list = self.factory.headerList
-        list.removeAll()
-        return list
+        self.headerList.removeAll()
+        return self.headerList
     }
 
     /// Starts a request on this client session. The stream's body may follow, unless `ended`.
@@ -123,12 +122,13 @@ extension HTTP2Session {
 
     /// nghttp2 wants trailers submitted from the read callback, where it knows that the body is over.
     func submitTrailers(of stream: HTTP2Stream) {
-        let list = self.newHeaderList()
-        switch stream.trailerSource {
+        self.headerList.removeAll()
+        switch unsafe stream.trailerSource {
         case .none: ()
-        case .block(let block): list.append(block)
-        case .own(let fields): for field in fields { list.append(name: field.name, value: field.value) }
+        case .block(let block): unsafe block._withUnsafeGuaranteedRef { self.headerList.append($0) }
+        case .own(let fields):
+            for field in fields { self.headerList.append(name: field.name, value: field.value) }
         }
-        _ = unsafe list.withVectors { unsafe nghttp2_submit_trailer(self.raw, stream.id, $0, $1) }
+        _ = unsafe self.headerList.withVectors { unsafe nghttp2_submit_trailer(self.raw, stream.id, $0, $1) }
     }
 }

@@ -12,8 +12,9 @@ internal import CNghttp2
     let raw: OpaquePointer
     package let role: Role
     let factory: HTTP2SessionFactory
-    /// The factory's, kept here since every header is measured against it.
+    /// The factory's, kept here since every header is measured against it, and every submission fills it.
     let maxHeaderListBytes: Int
+    let headerList: HeaderList
     unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
 
     // The state below is for this file and HTTP2Session+….swift only. First what callbacks record.
@@ -40,7 +41,7 @@ internal import CNghttp2
 
     /// Bytes that nghttp2 handed out and that did not fit the last region.
     var leftover = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-    unowned(unsafe) var firstStream: HTTP2Stream?
+    var firstStream: Unmanaged<HTTP2Stream>?
     package internal(set) var streamCount = 0
     var drainIsAsked = false
     var isDelivering = false
@@ -49,10 +50,12 @@ internal import CNghttp2
     /// Free space that `drain` needs to make progress: one frame of the largest size that we send.
     package static let smallestRegion = 16_384 + 9 + 9
 
-    package init(_ role: Role, factory: HTTP2SessionFactory, delegate: any HTTP2SessionDelegate) {
+    /// - Parameter delegate: not kept alive; it may come later, but before bytes do.
+    package init(_ role: Role, factory: HTTP2SessionFactory, delegate: (any HTTP2SessionDelegate)? = nil) {
         self.role = role
         self.factory = factory
         self.maxHeaderListBytes = factory.settings.maxHeaderListBytes
+        self.headerList = factory.headerList
         if role == .server {
             self.gate = FrameGate(
                 limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)
@@ -62,8 +65,10 @@ internal import CNghttp2
         // The user data is set below, when `self` may be used.
         let status =
             switch role {
-            case .server: unsafe nghttp2_session_server_new2(&raw, factory.callbacks, nil, factory.options)
-            case .client: unsafe nghttp2_session_client_new2(&raw, factory.callbacks, nil, factory.options)
+            case .server:
+                unsafe nghttp2_session_server_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
+            case .client:
+                unsafe nghttp2_session_client_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
             }
         guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
         unsafe self.raw = raw
@@ -74,6 +79,9 @@ internal import CNghttp2
     deinit {
         unsafe nghttp2_session_del(self.raw)
     }
+
+    /// Who is told what happens, and asked for streams. It owns the session.
+    package func own(_ delegate: any HTTP2SessionDelegate) { unsafe self.delegate = delegate }
 
     // MARK: In
 
@@ -131,7 +139,7 @@ internal import CNghttp2
     /// Calls `body` with every open stream. `body` may end streams: they are told when what that sends has been sent.
     package func forEachStream(_ body: (HTTP2Stream) -> Void) {
         var next = unsafe self.firstStream
-        while let stream = next {
+        while let stream = unsafe next?.takeUnretainedValue() {
             unsafe next = stream.next
             body(stream)
         }
@@ -142,32 +150,28 @@ internal import CNghttp2
         precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()
-        while let stream = unsafe self.firstStream {
-            self.detach(stream)
-            stream.closed(.connectionLost)
-            unsafe self.delegate?.streamClosed()
-        }
+        while let stream = unsafe self.firstStream { unsafe self.end(stream, .connectionLost) }
         unsafe self.delegate = nil
     }
 
     func attach(_ stream: HTTP2Stream, id: Int32) {
+        let own = unsafe Unmanaged.passRetained(stream)
         stream.id = id
-        unsafe stream.session = self
+        unsafe stream.session = Unmanaged.passUnretained(self)
         unsafe stream.previous = nil
         unsafe stream.next = self.firstStream
-        unsafe self.firstStream?.previous = stream
-        unsafe self.firstStream = stream
+        unsafe self.firstStream?._withUnsafeGuaranteedRef { unsafe $0.previous = own }
+        unsafe self.firstStream = own
         self.streamCount += 1
-        _ = unsafe Unmanaged.passRetained(stream)
     }
 
     private func detach(_ stream: HTTP2Stream) {
         if let previous = unsafe stream.previous {
-            unsafe previous.next = stream.next
+            unsafe previous._withUnsafeGuaranteedRef { unsafe $0.next = stream.next }
         } else {
             unsafe self.firstStream = stream.next
         }
-        unsafe stream.next?.previous = stream.previous
+        unsafe stream.next?._withUnsafeGuaranteedRef { unsafe $0.previous = stream.previous }
         unsafe stream.next = nil
         unsafe stream.previous = nil
         unsafe stream.session = nil
@@ -179,7 +183,16 @@ internal import CNghttp2
         }
         stream.id = 0
         self.streamCount -= 1
-        unsafe Unmanaged.passUnretained(stream).release()
+    }
+
+    /// Detaches a stream, tells it and the delegate, and gives back what `attach` took.
+    private func end(_ stream: Unmanaged<HTTP2Stream>, _ closure: StreamClosure) {
+        unsafe stream._withUnsafeGuaranteedRef { stream in
+            self.detach(stream)
+            stream.closed(closure)
+        }
+        unsafe stream.release()
+        unsafe self.delegate?.streamClosed()
     }
 
     // MARK: Acting on what the callbacks recorded
@@ -211,11 +224,9 @@ internal import CNghttp2
             guard let stream = unsafe event.stream else { return }
             unsafe stream._withUnsafeGuaranteedRef { self.deliver(event, to: $0) }
         case .closed:
-            guard let stream = unsafe event.stream?.takeUnretainedValue() else { return }
-            self.detach(stream)
+            guard let stream = unsafe event.stream else { return }
             let code = HTTP2ErrorCode(rawValue: event.code)
-            stream.closed(code == .noError ? .completed : .reset(code))
-            unsafe self.delegate?.streamClosed()
+            unsafe self.end(stream, code == .noError ? .completed : .reset(code))
         }
     }
 

@@ -1,3 +1,4 @@
+internal import CCells
 internal import CNghttp2
 
 /// Makes the sessions of one loop: callbacks and options are set once and shared by all of them.
@@ -5,6 +6,9 @@ internal import CNghttp2
 @safe package final class HTTP2SessionFactory {
     let callbacks: OpaquePointer
     let options: OpaquePointer
+    /// What sessions allocate through. nghttp2 copies it, and header buffers carry it with them: they may outlive their
+    /// session, and be freed on another thread.
+    let memory: UnsafeMutablePointer<nghttp2_mem>
     let settings: HTTP2Settings
     /// Shared by all submissions of the loop.
     package let headerList = HeaderList()
@@ -27,6 +31,11 @@ internal import CNghttp2
         unsafe nghttp2_option_set_max_outbound_ack(
             options, min(100_000, max(1_000, 2 * settings.limits.emptyFramesPerSecond + 100)))
         unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1_000_000, 100_000)
+        unsafe self.memory = .allocate(capacity: 1)
+        unsafe self.memory.initialize(
+            to: nghttp2_mem(
+                mem_user_data: nil, malloc: homing_cells_malloc, free: homing_cells_free, calloc: homing_cells_calloc,
+                realloc: homing_cells_realloc))
         unsafe self.callbacks = callbacks
         unsafe self.options = options
         self.settings = settings
@@ -35,6 +44,7 @@ internal import CNghttp2
     deinit {
         unsafe nghttp2_session_callbacks_del(self.callbacks)
         unsafe nghttp2_option_del(self.options)
+        unsafe self.memory.deallocate()
     }
 }
 

@@ -11,10 +11,11 @@ internal import CNghttp2
 @safe open class HTTP2Stream {
     /// The stream identifier of RFC 9113 §5.1.1; zero while detached.
     package internal(set) final var id: Int32 = 0
-    unowned(unsafe) final var session: HTTP2Session?
+    /// Not counted: the session is there while the stream is attached. So it is with the streams below.
+    final var session: Unmanaged<HTTP2Session>?
     /// Neighbours in the session's list of attached streams.
-    unowned(unsafe) final var next: HTTP2Stream?
-    unowned(unsafe) final var previous: HTTP2Stream?
+    final var next: Unmanaged<HTTP2Stream>?
+    final var previous: Unmanaged<HTTP2Stream>?
 
     /// The request's or the response's header list, once it has arrived.
     package final let headers = HeaderBlock()
@@ -38,9 +39,10 @@ internal import CNghttp2
     /// Where trailers come from when the body has ended: the other leg's block, or a list of our own.
     final var trailerSource = TrailerSource.none
 
-    enum TrailerSource {
+    @safe enum TrailerSource {
         case none
-        case block(HeaderBlock)
+        /// Not counted: who gave it keeps it until the stream is closed.
+        case block(Unmanaged<HeaderBlock>)
         case own([(name: String, value: String)])
     }
 
@@ -68,6 +70,17 @@ internal import CNghttp2
 
     // MARK: Sending
 
+    /// Answers the request that this stream is: `fill` writes the header list. With `ended` it is the whole answer.
+    /// Nothing happens on a detached stream. Server side only.
+    package final func respond(ended: Bool, _ fill: (HeaderList) -> Void) {
+        guard self.isAttached else { return }
+        unsafe self.session?._withUnsafeGuaranteedRef { session in
+            let list = session.newHeaderList()
+            fill(list)
+            session.submitResponse(self, list, ended: ended)
+        }
+    }
+
     package final var isAttached: Bool { self.id != 0 }
     /// Body bytes that are held for sending, including those kept for a retry.
     package final var heldBytes: Int { self.body.heldCount }
@@ -92,10 +105,10 @@ internal import CNghttp2
         self.resume()
     }
 
-    /// The body ends with the bytes already given, then the other leg's trailers follow. The block stays as it is
-    /// until this stream is closed.
+    /// The body ends with the bytes already given, then the other leg's trailers follow. The caller keeps the block,
+    /// as it is, until this stream is closed.
     package final func endBody(trailers: HeaderBlock) {
-        self.trailerSource = .block(trailers)
+        unsafe self.trailerSource = .block(Unmanaged.passUnretained(trailers))
         self.sendsTrailers = true
         self.endBody()
     }
@@ -109,14 +122,14 @@ internal import CNghttp2
 
     /// Ends the stream at once with RST_STREAM. `closed` follows when the frame has been sent.
     package final func reset(_ code: HTTP2ErrorCode) {
-        guard self.isAttached, let session = unsafe self.session else { return }
-        session.submitReset(self, code)
+        guard self.isAttached else { return }
+        unsafe self.session?._withUnsafeGuaranteedRef { $0.submitReset(self, code) }
     }
 
     /// Gives the peer back `count` bytes of this stream's window. The connection's window is given back on arrival.
     package final func consume(_ count: Int) {
-        guard count > 0, self.isAttached, let session = unsafe self.session else { return }
-        session.consume(self, count)
+        guard count > 0, self.isAttached else { return }
+        unsafe self.session?._withUnsafeGuaranteedRef { $0.consume(self, count) }
     }
 
     /// Framed bytes are kept from now on, so that the same body can be sent again. Before the first byte is framed.
@@ -182,8 +195,8 @@ internal import CNghttp2
     }
 
     private func resume() {
-        guard self.isAttached, let session = unsafe self.session else { return }
-        session.bodyGrew(self)
+        guard self.isAttached else { return }
+        unsafe self.session?._withUnsafeGuaranteedRef { $0.bodyGrew(self) }
     }
 }
 

@@ -4,7 +4,8 @@
 /// (RFC 9113 §5.1). Of older streams nothing is known, and they are given the benefit of the doubt.
 struct RecentStreams {
     /// Identifiers in the order of opening, so ascending; the top bit says that the caller has ended it.
-    private var ring = InlineArray<64, UInt32>(repeating: 0)
+    /// An array, for a search in an `InlineArray` copies it whole with every look.
+    private var ring = ContiguousArray<UInt32>(repeating: 0, count: 64)
     private var count = 0
     /// The highest identifier so far.
     private(set) var last: UInt32 = 0
@@ -35,9 +36,10 @@ struct RecentStreams {
     private func place(of stream: UInt32) -> Int? {
         var low = max(0, self.count - 64)
         var high = self.count - 1
-        // Most frames are about the newest stream.
+        // Many frames are about the newest stream.
+        if stream == self.last, high >= 0 { return high & 63 }
         while low <= high {
-            let middle = stream == self.last ? high : (low + high) / 2
+            let middle = (low + high) / 2
             let found = self.ring[middle & 63] & ~Self.endedBit
             if found == stream { return middle & 63 }
             if found < stream { low = middle + 1 } else { high = middle - 1 }

@@ -61,15 +61,7 @@ package enum BackendMethod: String, Sendable, CaseIterable {
 
     /// The call that `path` names, with its position in `allCases`, for tables that have a row for each call.
     package static func find(_ path: RawSpan) -> (method: BackendMethod, position: Int)? {
-        let prefixCount = Self.pathPrefix.count
-        let nameCount = path.byteCount - prefixCount
-        guard nameCount > 0, nameCount < Self.byNameCount.count else { return nil }
-        return unsafe path.withUnsafeBytes { path in
-            guard unsafe path.starts(with: Self.pathPrefix) else { return nil }
-            let name = unsafe path[prefixCount...]
-            return Self.byNameCount[nameCount].first { unsafe name.elementsEqual($0.name) }
-                .map { ($0.method, $0.position) }
-        }
+        MethodTable.shared.find(path)
     }
 
     /// How a caller may send and be answered.
@@ -133,17 +125,5 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     }
 
     /// The `:path` of its streams.
-    package var path: String { "/backend.Backend/\(self.rawValue)" }
-
-    private static let pathPrefix = Array("/backend.Backend/".utf8)
-
-    /// The calls whose names have as many bytes as the index says: a path is compared with a few names, not with 52.
-    private static let byNameCount: [[(name: [UInt8], method: BackendMethod, position: Int)]] = {
-        let longest = Self.allCases.map(\.rawValue.utf8.count).max() ?? 0
-        var table: [[(name: [UInt8], method: BackendMethod, position: Int)]] = Array(repeating: [], count: longest + 1)
-        for (position, method) in Self.allCases.enumerated() {
-            table[method.rawValue.utf8.count].append((Array(method.rawValue.utf8), method, position))
-        }
-        return table
-    }()
+    package var path: String { MethodTable.pathPrefix + self.rawValue }
 }

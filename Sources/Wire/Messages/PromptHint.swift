@@ -18,7 +18,7 @@ internal import CProtobufC
     private let identity: UnsafeRawBufferPointer
     private let prompt: UnsafeRawBufferPointer
     /// Empty unless the text is made of messages.
-    private let messages: UnsafeBufferPointer<UnsafeMutablePointer<Backend__Message>?>
+    private let messages: UnsafeBufferPointer<UnsafeMutablePointer<Homing__Prompt__Turn>?>
     /// Rendered in front of the messages, if at all.
     private let tools: UnsafeRawBufferPointer
     private let toolChoice: UnsafeRawBufferPointer
@@ -42,8 +42,8 @@ internal import CProtobufC
     package static func readPredict<R>(
         _ message: RawSpan, in arena: MessageArena, _ body: (borrowing PromptHint) -> R
     ) throws(MessageProblem) -> R {
-        try unsafe arena.decode(message, with: backend__predict_options__unpack) { options in
-            unsafe body(PromptHint(options.pointee))
+        try unsafe arena.decode(message, with: homing__prompt__prompt__unpack) { prompt in
+            unsafe body(PromptHint(prompt.pointee))
         }
     }
 
@@ -57,15 +57,15 @@ internal import CProtobufC
         }
     }
 
-    private init(_ options: Backend__PredictOptions) {
-        unsafe self.identity = options.modelidentity.buffer
+    private init(_ options: Homing__Prompt__Prompt) {
+        unsafe self.identity = options.model_identity.buffer
         unsafe self.prompt = options.prompt.buffer
-        let usesMessages = unsafe options.usetokenizertemplate != 0 && options.prompt.len == 0
+        let usesMessages = unsafe options.use_tokenizer_template != 0 && options.prompt.len == 0
         unsafe self.messages = UnsafeBufferPointer(
             start: usesMessages ? options.messages : nil,
             count: usesMessages && options.messages != nil ? options.n_messages : 0)
         unsafe self.tools = usesMessages ? options.tools.buffer : UnsafeRawBufferPointer(start: nil, count: 0)
-        unsafe self.toolChoice = usesMessages ? options.toolchoice.buffer : UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe self.toolChoice = usesMessages ? options.tool_choice.buffer : UnsafeRawBufferPointer(start: nil, count: 0)
         unsafe self.images = UnsafeBufferPointer(
             start: options.images, count: options.images == nil ? 0 : options.n_images)
         unsafe self.videos = UnsafeBufferPointer(

@@ -1,0 +1,89 @@
+#include "CCells.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/// Cells of up to 1 KiB are kept, in steps of 16 bytes: the list of a cell is its usable size in steps, rounded down.
+enum { step = 16, lists = 1024 / step + 1 };
+
+struct cell {
+    struct cell *next;
+};
+
+struct cells {
+    struct cell *free[lists];
+    size_t kept;
+    /// Whether the thread's end has been asked for.
+    _Bool is_announced;
+};
+
+static __thread struct cells own;
+static pthread_key_t thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void give_all_back(void *value) {
+    struct cells *cells = value;
+    for (size_t list = 0; list < lists; list++) {
+        for (struct cell *cell = cells->free[list], *next; cell; cell = next) {
+            next = cell->next;
+            free(cell);
+        }
+        cells->free[list] = NULL;
+    }
+    // What other destructors of the thread free from now on is not kept.
+    cells->kept = HOMING_CELLS_KEPT;
+}
+
+static void make_key(void) { pthread_key_create(&thread_end, give_all_back); }
+
+static _Bool announce(void) {
+    pthread_once(&once, make_key);
+    own.is_announced = pthread_setspecific(thread_end, &own) == 0;
+    return own.is_announced;
+}
+
+void *homing_cells_malloc(size_t size, void *unused) {
+    (void)unused;
+    size_t list = size / step + (size % step != 0);
+    if (list >= lists) return malloc(size);
+    struct cell *cell = own.free[list];
+    // Whole steps, so that the cell comes back to the list that it was taken for.
+    if (!cell) return malloc(list * step);
+    own.free[list] = cell->next;
+    own.kept -= list * step;
+    return cell;
+}
+
+void homing_cells_free(void *freed, void *unused) {
+    (void)unused;
+#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && __has_feature(address_sanitizer))
+    if (!freed) return;
+    size_t list = malloc_usable_size(freed) / step;
+    if (list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT && (own.is_announced || announce())) {
+        struct cell *cell = freed;
+        cell->next = own.free[list];
+        own.free[list] = cell;
+        own.kept += list * step;
+        return;
+    }
+#endif
+    free(freed);
+}
+
+void *homing_cells_calloc(size_t count, size_t size, void *unused) {
+    if (size != 0 && count > SIZE_MAX / size) return NULL;
+    // malloc knows which of its large pieces are zero already.
+    if (count * size >= lists * step) return calloc(count, size);
+    void *cell = homing_cells_malloc(count * size, unused);
+    return cell ? memset(cell, 0, count * size) : NULL;
+}
+
+void *homing_cells_realloc(void *cell, size_t size, void *unused) {
+    (void)unused;
+    return realloc(cell, size);
+}
+
+size_t homing_cells_kept(void) { return own.kept; }
