@@ -5,9 +5,9 @@ import Wire
 /// What a stream tells of its replica's health, and what it does when the replica is silent.
 extension ProxyStream {
     /// How long the first response is expected to take, in nanoseconds; zero where nobody knows.
-    func expectation(_ decision: PickDecision) -> UInt64 {
-        guard !self.answersOnce, decision.expectedSeconds > 0 else { return 0 }
-        return UInt64(min(decision.expectedSeconds, 86_400) * 1e9)
+    var expectedNs: UInt64 {
+        guard !self.answersOnce, let seconds = self.decision?.expectedSeconds, seconds > 0 else { return 0 }
+        return UInt64(min(seconds, 86_400) * 1e9)
     }
 
     /// The answer has begun. `status`: the whole answer is this.

@@ -104,17 +104,18 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 {
-            self.noteFirstMessage()
-            self.firstMessageArrived(isWhole ? bytes : nil)
+            let now = Loop.now
+            self.noteFirstMessage(at: now)
+            self.firstMessageArrived(isWhole ? bytes : nil, at: now)
         }
         if self.capture != nil { self.capture?.append(bytes) }
         self.send(bytes)
     }
 
     /// Tells routing that the prompt is done, and what the reply says about it if it came in one piece.
-    private func firstMessageArrived(_ bytes: RawSpan?) {
+    private func firstMessageArrived(_ bytes: RawSpan?, at now: UInt64) {
         guard self.handling == .affinity, let cluster = self.cluster, let lease = self.leg.lease else { return }
-        self.runtime.directory.clusters[cluster].firstResponse(lease, at: Loop.now)
+        self.runtime.directory.clusters[cluster].firstResponse(lease, at: now)
         guard let bytes, let prefix = try? GRPCFramePrefix(bytes), !prefix.isCompressed,
             bytes.byteCount >= GRPCFramePrefix.byteCount + Int(prefix.length)
         else { return }

@@ -203,23 +203,22 @@ extension ProxyStream {
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
         switch self.ask(position, chain, excluding: self.tried, retry: nil) {
-        case .picked(let replica, let decision): self.go(to: replica, decision, in: cluster)
+        case .picked(let replica): self.go(to: replica, in: cluster)
         case .waits(let number): self.startWaiting(position, number, retry: nil)
         case .refused(let refusal): self.reply(LocalReply(refusal))
         case .none: self.reply(Self.reply(to: cluster.shortage()))
         }
     }
 
-    /// Opens the upstream leg to the replica that was picked.
-    func go(to replica: Replica, _ decision: PickDecision, in cluster: Cluster) {
+    /// Opens the upstream leg to the replica that was picked, by `decision`.
+    func go(to replica: Replica, in cluster: Cluster) {
         self.phase = .routed
         self.stopHolding()
         self.replica = replica
-        self.decision = decision
-        self.noteDecision()
+        self.noteDecision(for: replica)
         self.leg.forgetReceived()
-        self.leg.lease = decision.lease
-        self.leg.expectedNs = self.expectation(decision)
+        self.leg.lease = self.decision?.lease
+        self.leg.expectedNs = self.expectedNs
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
         self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
@@ -285,9 +284,9 @@ extension ProxyStream {
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
         switch self.ask(position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
-        case .picked(let replica, let decision):
+        case .picked(let replica):
             cluster.metrics.retried(cause)
-            self.go(to: replica, decision, in: cluster)
+            self.go(to: replica, in: cluster)
         case .waits(let number): self.startWaiting(position, number, retry: cause)
         case .refused, .none:
             self.tried.removeLast()

@@ -7,8 +7,8 @@ import Wire
 /// What a stream leaves behind for operators: its pick, and how soon the answer began.
 extension ProxyStream {
     /// A replica was picked.
-    func noteDecision() {
-        guard let decision = self.decision, let replica = self.replica else { return }
+    func noteDecision(for replica: Replica) {
+        guard let decision = self.decision else { return }
         var record = PickRecord()
         record.atNs = Loop.now
         record.cluster = self.cluster ?? 0
@@ -26,15 +26,27 @@ extension ProxyStream {
         record.expectedSeconds = decision.expectedSeconds
         record.answersOnce = self.method != .predictStream
         record.candidates = decision.candidates
-        self.pickedNs = record.atNs
-        self.pickSerial = self.proxyLoop.decisions.picked(record)
+        self.notedPick = NotedPick(
+            serial: self.proxyLoop.decisions.picked(record), atNs: record.atNs, slot: record.slot, owner: record.owner,
+            hasPrompt: record.promptBytes > 0)
     }
 
     /// The first whole message of the answer is here.
-    func noteFirstMessage() {
-        guard self.pickSerial > 0, let replica = self.replica, let decision = self.decision else { return }
+    /// - Parameter now: its moment.
+    func noteFirstMessage(at now: UInt64) {
+        guard let pick = self.notedPick else { return }
         self.proxyLoop.decisions.answered(
-            self.pickSerial, slot: replica.slot, owner: replica.serial, after: Loop.now - self.pickedNs,
-            countsAsFirstToken: self.method == .predictStream && decision.promptBytes > 0)
+            pick.serial, slot: pick.slot, owner: pick.owner, after: now - pick.atNs,
+            countsAsFirstToken: !self.answersOnce && pick.hasPrompt)
+    }
+
+    /// The last pick as the loop's decisions know it. Plain values: every answer asks.
+    struct NotedPick {
+        let serial: UInt64
+        let atNs: UInt64
+        /// Slot of the picked replica, and who had it.
+        let slot: Int
+        let owner: UInt64
+        let hasPrompt: Bool
     }
 }

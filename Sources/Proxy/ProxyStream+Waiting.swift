@@ -24,18 +24,20 @@ extension ProxyStream {
         let retry: RetryCause?
     }
 
-    /// Asks the cluster for a replica. A call that belongs to one goes there at once, since it would be of no use elsewhere.
+    /// Asks the cluster for a replica; when it picks one, `decision` says why. A call that belongs to one goes there at once, since it would be of no use elsewhere.
     func ask(
         _ position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?
     ) -> Cluster.PickResult {
         let cluster = self.runtime.directory.clusters[position]
         if let bond = self.bond {
-            let found = cluster.pick(bond, chain, excluding: tried, at: Loop.now)
-            return found.map { .picked($0.0, $0.1) } ?? .none
+            guard let found = cluster.pick(bond, chain, excluding: tried, at: Loop.now) else { return .none }
+            self.decision = found.1
+            return .picked(found.0)
         }
         let loop = self.proxyLoop.loop
         return cluster.pickOrWait(
             chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: Loop.now,
+            decision: &self.decision,
             terms: { self.waitTerms(in: position, isRetry: retry != nil) },
             waiter: { number in
                 let bound = LoopBound(self, on: loop)
@@ -76,7 +78,8 @@ extension ProxyStream {
         switch outcome {
         case .picked(let replica, let decision):
             if let retry = waiting.retry { cluster.metrics.retried(retry) }
-            self.go(to: replica, decision, in: cluster)
+            self.decision = decision
+            self.go(to: replica, in: cluster)
         case .refused(let refusal): self.waitedInVain(waiting.retry, LocalReply(refusal))
         case .noReplica:
             // One that has been at a replica which failed hears so, as it would have without waiting.

@@ -48,9 +48,8 @@ final class ProxyStream: HTTP2Stream {
     var replica: Replica?
     var decision: PickDecision?
     var tried: [ReplicaID] = []
-    /// The last pick's name in the loop's decisions, and its moment; zero before the first.
-    var pickSerial: UInt64 = 0
-    var pickedNs: UInt64 = 0
+    /// The last pick; nil before the first.
+    var notedPick: NotedPick?
     /// The model that the call names, when that is logged.
     var model: String?
     /// What the proxy made in place of a caller's `x-request-id`.
@@ -328,8 +327,7 @@ final class ProxyStream: HTTP2Stream {
         self.decision = nil
         self.model = nil
         self.madeRequestID = nil
-        self.pickSerial = 0
-        self.pickedNs = 0
+        self.notedPick = nil
         self.retryWhenEnded = nil
         self.queueWaitNs = 0
         self.isAwaitingModel = false

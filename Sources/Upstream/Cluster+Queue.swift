@@ -14,7 +14,7 @@ package import Transport
 extension Cluster {
     /// What becomes of a stream that asks for a replica.
     package enum PickResult: Sendable {
-        case picked(Replica, PickDecision)
+        case picked(Replica)
         /// It waits under this number; its waiter hears how that ends, unless it is withdrawn before.
         case waits(UInt64)
         case refused(QueueRefusal)
@@ -69,7 +69,7 @@ extension Cluster {
 
     /// What the table says of a stream that arrives.
     private enum Arrival {
-        case picked(Replica, PickDecision)
+        case picked(Replica)
         case hold
         case refused(QueueRefusal)
     }
@@ -80,20 +80,23 @@ extension Cluster {
     /// - Parameters:
     ///   - loop: the stream's own.
     ///   - terms: asked only if it has to wait, under the lock.
+    ///   - decision: set when a replica is picked; in place, since it is large and made for every call.
     ///   - waiter: made only if it has to wait, from the number that it waits under.
     package func pickOrWait(
         _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool, on loop: Loop, at now: UInt64,
-        terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
+        decision: inout PickDecision?, terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
     ) -> PickResult {
         let instant = Instant(nanoseconds: now)
         var own: Turn?
         let (number, outcome, handover) = self.state.withLock { state -> (UInt64, Arrival?, Handover) in
             let number = state.queue.lastNumber + 1
-            let outcome = state.table.arrive(
+            switch state.table.arrive(
                 number, chain, excluding: excluding, answersOnce: answersOnce, at: instant, terms: terms)
-            switch outcome {
+            {
             case nil: return (0, nil, Handover())
-            case .picked(let decision)?: return (0, state.withReplica(decision).map { .picked($0, $1) }, Handover())
+            case .picked(let picked)?:
+                decision = picked
+                return (0, .picked(state.replica(of: picked.lease)), Handover())
             case .refused(let refusal)?: return (0, .refused(refusal), Handover())
             case .hold?: ()
             }
@@ -107,9 +110,9 @@ extension Cluster {
         case nil:
             self.metrics.noReplica.add()
             return .none
-        case .picked(let replica, let decision)?:
-            self.countPick(decision, isRetry: !excluding.isEmpty)
-            return .picked(replica, decision)
+        case .picked(let replica)?:
+            if let decision { self.countPick(decision, isRetry: !excluding.isEmpty) }
+            return .picked(replica)
         case .refused(let refusal)?:
             self.metrics.queue.refused(refusal.cause)
             return .refused(refusal)
@@ -117,7 +120,9 @@ extension Cluster {
             if excluding.isEmpty { self.retryBudget.earn() }
             guard let own else { return .waits(number) }
             switch self.outcome(of: own) {
-            case .picked(let replica, let decision): return .picked(replica, decision)
+            case .picked(let replica, let picked):
+                decision = picked
+                return .picked(replica)
             case .refused(let refusal): return .refused(refusal)
             case .noReplica: return .none
             }
@@ -164,8 +169,9 @@ extension Cluster {
         if !handover.entries.isEmpty { self.state.withLock { $0.arrived(handover) } }
         guard let timer = handover.timer else { return }
         let now = Loop.now
-        timer.loop.schedule(after: timer.atNs > now ? timer.atNs - now : 0) { [weak self] in
-            self?.timerFired(timer.atNs)
+        timer.loop.schedule(after: timer.atNs > now ? timer.atNs - now : 0) {
+            // Strong, for a weak reference would make every later count of references to the cluster a slow one.
+            self.timerFired(timer.atNs)
         }
     }
 
@@ -208,7 +214,7 @@ extension Cluster.State {
         guard self.table.waitingCount > 0 else { return handover }
         while let dispatch = self.table.nextDispatch(at: now) {
             let waiter = self.queue.waiters.removeValue(forKey: dispatch.id)
-            let turn = Cluster.Turn(dispatch: dispatch, replica: self.withReplica(dispatch.decision)?.0)
+            let turn = Cluster.Turn(dispatch: dispatch, replica: dispatch.decision.map { self.replica(of: $0.lease) })
             if dispatch.id == number {
                 own = turn
             } else if let waiter {

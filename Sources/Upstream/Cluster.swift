@@ -246,10 +246,14 @@ extension Cluster.State {
 
     /// The replica that was picked a moment ago, under the same lock.
     func withReplica(_ decision: PickDecision?) -> (Replica, PickDecision)? {
-        guard let decision else { return nil }
-        guard let replica = self.replicas[decision.lease.slot] else {
+        decision.map { (self.replica(of: $0.lease), $0) }
+    }
+
+    /// The same for its lease.
+    func replica(of lease: Lease) -> Replica {
+        guard let replica = self.replicas[lease.slot] else {
             preconditionFailure("a pick is one of those that are here")
         }
-        return (replica, decision)
+        return replica
     }
 }

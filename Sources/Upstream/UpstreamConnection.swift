@@ -29,6 +29,8 @@ package final class UpstreamConnection: HTTP2Connection {
     /// It was silent for so long that we cut it.
     var isGivenUp = false
 
+    /// Keeps the connection until it fires or `closing` cancels it: a weak reference would make every later count of
+    /// references to the connection a slow one.
     private var settingsTimer: LoopTimer?
 
     init(pool: PooledClient, on loop: Loop, factory: HTTP2SessionFactory) {
@@ -39,9 +41,9 @@ package final class UpstreamConnection: HTTP2Connection {
     public override func opened() {
         let limitMs = self.pool.settings.settingsTimeoutMs
         guard limitMs > 0 else { return }
-        let bound = LoopBound(Weak(self), on: self.loop)
+        let bound = LoopBound(self, on: self.loop)
         self.settingsTimer = self.loop.schedule(after: UInt64(limitMs) * 1_000_000) {
-            bound.value.object?.settingsAreDue()
+            bound.value.settingsAreDue()
         }
     }
 
@@ -53,8 +55,8 @@ package final class UpstreamConnection: HTTP2Connection {
         self.session.submitGoAway(.settingsTimeout)
         self.link.closeAfterDrain()
         // A peer that does not read does not take a goodbye either.
-        let bound = LoopBound(Weak(self), on: self.loop)
-        self.settingsTimer = self.loop.schedule(after: 1_000_000_000) { bound.value.object?.abort() }
+        let bound = LoopBound(self, on: self.loop)
+        self.settingsTimer = self.loop.schedule(after: 1_000_000_000) { bound.value.abort() }
     }
 
     /// Whether another stream finds room here.

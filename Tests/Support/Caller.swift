@@ -67,7 +67,7 @@ package final class Caller: Sendable {
         let bound = self.connection
         let stream = await bound.loop.run {
             let stream = CallerStream(reads: reads, account: bound.value.account)
-            guard let session = bound.value.session else { return LoopBound(stream, on: bound.loop) }
+            let session = bound.value.session
             let list = session.newHeaderList()
             list.append(name: ":method", value: method)
             list.append(":scheme", "http")

@@ -175,7 +175,7 @@ final class WorkerStream: HTTP2Stream {
     }
 
     private func submit(_ fields: ScriptedAnswer.Fields, ended: Bool = false) {
-        guard let session = self.connection.session else { return }
+        let session = self.connection.session
         let list = session.newHeaderList()
         for field in fields { list.append(name: field.name, value: field.value) }
         // Says which worker this is.

@@ -53,6 +53,12 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     case stopQuantization = "StopQuantization"
     case forward = "Forward"
 
+    /// Compares what is stored, one byte. The comparison that enums with a raw value get compares their names.
+    @inlinable
+    package static func == (left: BackendMethod, right: BackendMethod) -> Bool {
+        unsafe unsafeBitCast(left, to: UInt8.self) == unsafeBitCast(right, to: UInt8.self)
+    }
+
     /// The call that `path`, a stream's `:path`, names; nil for every other.
     package init?(path: RawSpan) {
         guard let found = Self.find(path) else { return nil }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Finds a call of the protocol by the path of its streams: one comparison with each name of that length, of 52 names.
+/// Finds a call of the protocol by the path of its streams: it is compared with the names of its length, not with 52.
 ///
 /// Made once and kept for ever. Safe to use: its memory is written in `init` only and never freed.
 @safe final class MethodTable: Sendable {
