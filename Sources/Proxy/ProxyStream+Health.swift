@@ -14,7 +14,7 @@ extension ProxyStream {
     func tellHealth(of status: GRPCStatus?) {
         if let status { self.leg.answerIsError = status.code.maySpeakAgainstReplica }
         // An answer that comes once, at its end, takes as long as it is; that says nothing about the replica.
-        if self.handling == .affinity, !self.answersOnce, status == nil {
+        if case .affinity = self.handling, !self.answersOnce, status == nil {
             self.leg.firstResponseNs = self.firstResponseNs
         }
     }

@@ -114,7 +114,7 @@ extension ProxyStream {
 
     /// Tells routing that the prompt is done, and what the reply says about it if it came in one piece.
     private func firstMessageArrived(_ bytes: RawSpan?, at now: UInt64) {
-        guard self.handling == .affinity, let cluster = self.cluster, let lease = self.leg.lease else { return }
+        guard case .affinity = self.handling, let cluster = self.cluster, let lease = self.leg.lease else { return }
         self.runtime.directory.clusters[cluster].firstResponse(lease, at: now)
         guard let bytes, let prefix = try? GRPCFramePrefix(bytes), !prefix.isCompressed,
             bytes.byteCount >= GRPCFramePrefix.byteCount + Int(prefix.length)

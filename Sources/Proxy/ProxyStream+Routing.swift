@@ -124,7 +124,7 @@ extension ProxyStream {
 
     /// Reads the prompt, makes its chain, and picks. Anything odd about it means no hint.
     private func routeByPrompt(_ length: Int) {
-        if self.handling == .followed { self.bond = .followed }
+        if case .followed = self.handling { self.bond = .followed }
         let isRead = self.readPrompt(length) { hint in
             hint.withModelIdentity { self.chooseCluster(naming: $0) }
             guard let cluster = self.cluster else { return }
@@ -141,12 +141,14 @@ extension ProxyStream {
     /// Lends the prompt of the held message to `body`. False when it is none.
     private func readPrompt(_ length: Int, _ body: (borrowing PromptHint) -> Void) -> Bool {
         let read: Void? = self.withHeldMessage(length) { message in
-            self.method == .score
+            self.isScore
                 ? try? PromptHint.readScore(message, in: self.proxyLoop.arena, body)
                 : try? PromptHint.readPredict(message, in: self.proxyLoop.arena, body)
         }
         return read != nil
     }
+
+    private var isScore: Bool { if case .score? = self.method { true } else { false } }
 
     /// Fills the cluster's chain with the prompt, as the cluster's settings say.
     private func makeChain(of hint: borrowing PromptHint, in cluster: Int) {
@@ -166,7 +168,7 @@ extension ProxyStream {
     }
 
     /// Whether the call has one answer, at its end.
-    var answersOnce: Bool { self.method != .predictStream }
+    var answersOnce: Bool { if case .predictStream? = self.method { false } else { true } }
 
     func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
@@ -202,7 +204,7 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        switch self.ask(position, chain, excluding: self.tried, retry: nil) {
+        switch self.ask(cluster, at: position, chain, excluding: self.tried, retry: nil) {
         case .picked(let replica): self.go(to: replica, in: cluster)
         case .waits(let number): self.startWaiting(position, number, retry: nil)
         case .refused(let refusal): self.reply(LocalReply(refusal))
@@ -283,7 +285,7 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        switch self.ask(position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
+        switch self.ask(cluster, at: position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
         case .picked(let replica):
             cluster.metrics.retried(cause)
             self.go(to: replica, in: cluster)

@@ -24,7 +24,7 @@ extension ProxyStream {
         record.matchedBytes = decision.matchedBytes
         record.promptBytes = decision.promptBytes
         record.expectedSeconds = decision.expectedSeconds
-        record.answersOnce = self.method != .predictStream
+        record.answersOnce = self.answersOnce
         record.candidates = decision.candidates
         self.notedPick = NotedPick(
             serial: self.proxyLoop.decisions.picked(record), atNs: record.atNs, slot: record.slot, owner: record.owner,

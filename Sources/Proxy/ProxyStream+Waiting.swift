@@ -25,10 +25,10 @@ extension ProxyStream {
     }
 
     /// Asks the cluster for a replica; when it picks one, `decision` says why. A call that belongs to one goes there at once, since it would be of no use elsewhere.
+    /// - Parameter position: of the cluster in the directory.
     func ask(
-        _ position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?
+        _ cluster: Cluster, at position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?
     ) -> Cluster.PickResult {
-        let cluster = self.runtime.directory.clusters[position]
         if let bond = self.bond {
             guard let found = cluster.pick(bond, chain, excluding: tried, at: Loop.now) else { return .none }
             self.decision = found.1

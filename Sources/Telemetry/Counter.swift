@@ -1,18 +1,22 @@
-import Synchronization
+package import Synchronization
 
 /// A number that only grows, such as streams or bytes.
 ///
 /// Made by `MetricRegistry.counter` at assembly and kept by whoever counts. Safe to add to from any thread: one relaxed
 /// atomic, no lock, no allocation. It wraps past `Int.max`, which no count of ours reaches.
 package final class Counter: Sendable {
-    private let count = Atomic<Int>(0)
+    /// Visible so that counting is inlined where it happens: a call would count references to this object, which costs more
+    /// than the addition.
+    @usableFromInline let count = Atomic<Int>(0)
 
     package init() {}
 
     /// The total at some moment during the call.
+    @inlinable
     package var value: Int { self.count.load(ordering: .relaxed) }
 
     /// Adds `amount`, which is never negative: a scraper takes a counter that falls for a restarted process.
+    @inlinable
     package func add(_ amount: Int = 1) {
         self.count.wrappingAdd(amount, ordering: .relaxed)
     }

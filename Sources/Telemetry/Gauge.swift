@@ -1,4 +1,4 @@
-import Synchronization
+package import Synchronization
 
 /// A number that goes up and down, such as open connections or held bytes.
 ///
@@ -6,21 +6,26 @@ import Synchronization
 /// atomic, no lock, no allocation. Several loops add to and subtract from one gauge; `set` is for a gauge with one
 /// owner.
 package final class Gauge: Sendable {
-    private let number = Atomic<Int>(0)
+    /// Visible so that counting is inlined where it happens: a call would count references to this object, which costs more
+    /// than the addition.
+    @usableFromInline let number = Atomic<Int>(0)
 
     package init() {}
 
     /// The number at some moment during the call.
+    @inlinable
     package var value: Int { self.number.load(ordering: .relaxed) }
 
     package func set(_ value: Int) {
         self.number.store(value, ordering: .relaxed)
     }
 
+    @inlinable
     package func add(_ amount: Int = 1) {
         self.number.wrappingAdd(amount, ordering: .relaxed)
     }
 
+    @inlinable
     package func subtract(_ amount: Int = 1) {
         self.number.wrappingSubtract(amount, ordering: .relaxed)
     }

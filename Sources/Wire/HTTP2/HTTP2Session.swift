@@ -18,7 +18,7 @@ internal import CNghttp2
     unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
 
     // The state below is for this file and HTTP2Session+….swift only. First what callbacks record.
-    var events = ContiguousArray<HTTP2Event>()
+    var events = HTTP2EventQueue()
     /// The stream whose header list is arriving, and where it goes. Attached, so that the session holds it.
     var streamOfHeaders: Unmanaged<HTTP2Stream>?
     var blockOfHeaders: Unmanaged<HeaderBlock>?
@@ -206,7 +206,7 @@ internal import CNghttp2
             index += 1
             self.deliver(event)
         }
-        self.events.removeAll(keepingCapacity: true)
+        self.events.removeAll()
         self.isDelivering = false
     }
 

@@ -7,24 +7,47 @@ internal import CNghttp2
 /// Safe to use: the buffers never leave this module and each is given back exactly once.
 @safe package final class HeaderBlock {
     @safe struct Field {
+        /// As it is passed on, without white space around the value, which HTTP/2 does not allow (RFC 9113 §8.2.1) and gRPC
+        /// lets us take away.
+        let vector: nghttp2_nv
+        /// What hold the bytes of the name and the value.
         let nameBuffer: OpaquePointer
         let valueBuffer: OpaquePointer
-        /// What the two buffers hold: looked up once, used when a request is read and when it is passed on.
-        let name: UnsafeBufferPointer<UInt8>
-        let value: UnsafeBufferPointer<UInt8>
         let token: HeaderToken
-        let sensitive: Bool
-
         /// Every caller sends this header, and with few values: worth a place in an HPACK table.
-        var isOrdinary: Bool {
-            switch self.token {
-            case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
-            case .contentType: unsafe self.value.count == 16
-            case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host, .requestID,
-                .traceParent:
-                false
-            }
+        let isOrdinary: Bool
+
+        init(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer, isSensitive: Bool) {
+            let name = unsafe nghttp2_rcbuf_get_buf(nameBuffer)
+            var value = unsafe nghttp2_rcbuf_get_buf(valueBuffer)
+            unsafe Self.trim(&value)
+            var flags = NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue
+            if isSensitive { flags |= NGHTTP2_NV_FLAG_NO_INDEX.rawValue }
+            unsafe self.vector = nghttp2_nv(
+                name: name.base, value: value.base, namelen: name.len, valuelen: value.len, flags: UInt8(flags))
+            unsafe self.nameBuffer = nameBuffer
+            unsafe self.valueBuffer = valueBuffer
+            self.token = unsafe HeaderToken.of(UnsafeBufferPointer(start: name.base, count: name.len))
+            self.isOrdinary = self.token.isOrdinary(valueBytes: unsafe value.len)
         }
+
+        var name: UnsafeBufferPointer<UInt8> {
+            unsafe UnsafeBufferPointer(start: self.vector.name, count: self.vector.namelen)
+        }
+        var value: UnsafeBufferPointer<UInt8> {
+            unsafe UnsafeBufferPointer(start: self.vector.value, count: self.vector.valuelen)
+        }
+
+        private static func trim(_ value: inout nghttp2_vec) {
+            while unsafe value.len > 0, unsafe Self.isWhite(value.base[0]) {
+                unsafe value.base += 1
+                unsafe value.len -= 1
+            }
+            while unsafe value.len > 0, unsafe Self.isWhite(value.base[value.len - 1]) { unsafe value.len -= 1 }
+        }
+
+        @inline(__always)
+        private static func isWhite(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
     }
 
     /// `count` fields in memory of our own: an array would be checked and retained for each of a call's 22 headers.
@@ -54,14 +77,10 @@ internal import CNghttp2
     func append(name: OpaquePointer, value: OpaquePointer, flags: UInt8) {
         unsafe nghttp2_rcbuf_incref(name)
         unsafe nghttp2_rcbuf_incref(value)
-        let nameBytes = unsafe Self.bytes(of: name)
-        let valueBytes = unsafe Self.bytes(of: value)
-        self.size += nameBytes.count + valueBytes.count + 32
         if self.count == self.capacity { self.grow() }
-        unsafe (self.fields + self.count).initialize(
-            to: Field(
-                nameBuffer: name, valueBuffer: value, name: nameBytes, value: valueBytes,
-                token: HeaderToken.of(nameBytes), sensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0))
+        let field = unsafe Field(name, value, isSensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0)
+        unsafe (self.fields + self.count).initialize(to: field)
+        self.size += unsafe field.vector.namelen + field.vector.valuelen + 32
         self.count += 1
     }
 
@@ -130,13 +149,15 @@ internal import CNghttp2
         }
     }
 
-    static func isContentType(_ name: OpaquePointer) -> Bool {
-        unsafe HeaderToken.of(Self.bytes(of: name)) == .contentType
+    /// Calls `body` with all fields, in order.
+    @inline(__always)
+    func withFields(_ body: (UnsafeBufferPointer<Field>) -> Void) {
+        unsafe body(UnsafeBufferPointer(start: self.fields, count: self.count))
     }
 
-    static func bytes(of buffer: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
-        let vector = unsafe nghttp2_rcbuf_get_buf(buffer)
-        return unsafe UnsafeBufferPointer(start: vector.base, count: vector.len)
+    static func isContentType(_ name: OpaquePointer) -> Bool {
+        let name = unsafe nghttp2_rcbuf_get_buf(name)
+        return unsafe HeaderToken.of(UnsafeBufferPointer(start: name.base, count: name.len)) == .contentType
     }
 }
 

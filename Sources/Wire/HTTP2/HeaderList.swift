@@ -28,7 +28,7 @@ internal import Glibc
     package func removeAll() {
         self.count = 0
         self.textCount = 0
-        self.offsets.removeAll(keepingCapacity: true)
+        if !self.offsets.isEmpty { self.offsets.removeAll(keepingCapacity: true) }
     }
 
     /// Adds every header of a received block, in order, except those in `dropped`.
@@ -38,18 +38,16 @@ internal import Glibc
     ///   a connection that callers share, one caller's bad header would fail the others.
     package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
         self.reserve(block.count)
-        for position in 0..<block.count {
-            let field = block[position]
-            if dropped.contains(field.token) { continue }
-            let value = unsafe Self.trimmed(field.value)
-            var flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
-            if field.sensitive || (isolated && !field.isOrdinary) { flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) }
-            unsafe (self.vectors + self.count).initialize(
-                to: nghttp2_nv(
-                    name: UnsafeMutablePointer(mutating: field.name.baseAddress),
-                    value: UnsafeMutablePointer(mutating: value.baseAddress),
-                    namelen: field.name.count, valuelen: value.count, flags: flags))
-            self.count += 1
+        let unindexed = UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+        unsafe block.withFields { fields in
+            for position in unsafe fields.indices {
+                let field = unsafe fields[position]
+                if dropped.contains(field.token) { continue }
+                let vector = unsafe self.vectors + self.count
+                unsafe vector.initialize(to: field.vector)
+                if isolated && !field.isOrdinary { unsafe vector.pointee.flags |= unindexed }
+                self.count += 1
+            }
         }
     }
 
@@ -92,18 +90,6 @@ internal import Glibc
             nghttp2_nv(
                 name: nil, value: nil, namelen: middle - start, valuelen: self.textCount - middle,
                 flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
-    }
-
-    /// Without white space at its ends, which HTTP/2 does not allow (RFC 9113 §8.2.1) and gRPC lets us take away.
-    private static func trimmed(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-        guard var start = value.baseAddress, value.count > 0 else { return unsafe value }
-        var count = value.count
-        while count > 0, unsafe start.pointee == 0x20 || start.pointee == 0x09 {
-            unsafe start += 1
-            count -= 1
-        }
-        while count > 0, unsafe start[count - 1] == 0x20 || start[count - 1] == 0x09 { count -= 1 }
-        return unsafe UnsafeBufferPointer(start: start, count: count)
     }
 
     /// Calls `body` with the finished array.

@@ -53,6 +53,17 @@ package enum HeaderToken: UInt8, Sendable {
         }
     }
 
+    /// Every caller sends this header, and with few values.
+    func isOrdinary(valueBytes: Int) -> Bool {
+        switch self {
+        case .method, .scheme, .authority, .path, .te, .userAgent, .status: true
+        case .contentType: valueBytes == 16
+        case .other, .grpcTimeout, .grpcStatus, .grpcMessage, .homingExplain, .authorization, .host, .requestID,
+            .traceParent:
+            false
+        }
+    }
+
     private static func equal(_ name: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
         guard let base = name.baseAddress, name.count == text.utf8CodeUnitCount else { return false }
         return unsafe memcmp(base, text.utf8Start, name.count) == 0
