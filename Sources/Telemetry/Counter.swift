@@ -1,23 +1,23 @@
-package import Synchronization
+public import Synchronization
 
 /// A number that only grows, such as streams or bytes.
 ///
 /// Made by `MetricRegistry.counter` at assembly and kept by whoever counts. Safe to add to from any thread: one relaxed
 /// atomic, no lock, no allocation. It wraps past `Int.max`, which no count of ours reaches.
-package final class Counter: Sendable {
+public final class Counter: Sendable {
     /// Visible so that counting is inlined where it happens: a call would count references to this object, which costs more
     /// than the addition.
     @usableFromInline let count = Atomic<Int>(0)
 
-    package init() {}
+    public init() {}
 
     /// The total at some moment during the call.
     @inlinable
-    package var value: Int { self.count.load(ordering: .relaxed) }
+    public var value: Int { self.count.load(ordering: .relaxed) }
 
     /// Adds `amount`, which is never negative: a scraper takes a counter that falls for a restarted process.
     @inlinable
-    package func add(_ amount: Int = 1) {
+    public func add(_ amount: Int = 1) {
         self.count.wrappingAdd(amount, ordering: .relaxed)
     }
 }

@@ -1,32 +1,32 @@
-package import Synchronization
+public import Synchronization
 
 /// A number that goes up and down, such as open connections or held bytes.
 ///
 /// Made by `MetricRegistry.gauge` at assembly and kept by whoever counts. Safe to change from any thread: one relaxed
 /// atomic, no lock, no allocation. Several loops add to and subtract from one gauge; `set` is for a gauge with one
 /// owner.
-package final class Gauge: Sendable {
+public final class Gauge: Sendable {
     /// Visible so that counting is inlined where it happens: a call would count references to this object, which costs more
     /// than the addition.
     @usableFromInline let number = Atomic<Int>(0)
 
-    package init() {}
+    public init() {}
 
     /// The number at some moment during the call.
     @inlinable
-    package var value: Int { self.number.load(ordering: .relaxed) }
+    public var value: Int { self.number.load(ordering: .relaxed) }
 
-    package func set(_ value: Int) {
+    public func set(_ value: Int) {
         self.number.store(value, ordering: .relaxed)
     }
 
     @inlinable
-    package func add(_ amount: Int = 1) {
+    public func add(_ amount: Int = 1) {
         self.number.wrappingAdd(amount, ordering: .relaxed)
     }
 
     @inlinable
-    package func subtract(_ amount: Int = 1) {
+    public func subtract(_ amount: Int = 1) {
         self.number.wrappingSubtract(amount, ordering: .relaxed)
     }
 }

@@ -3,14 +3,14 @@
 /// A debug build, and so every test, stops when the whole is gone; a release build does not look. An `unowned` reference
 /// looks each time, with two atomic operations, which with one for every event of a leg is a twentieth of a call.
 /// Safe to use: by the owner that makes its parts and lets nobody else keep them.
-@safe package struct BackReference<Whole: AnyObject> {
+@safe public struct BackReference<Whole: AnyObject> {
     #if DEBUG
         @usableFromInline unowned let whole: Whole
     #else
         @usableFromInline let whole: Unmanaged<Whole>
     #endif
 
-    @inlinable package init(_ whole: Whole) {
+    @inlinable public init(_ whole: Whole) {
         #if DEBUG
             self.whole = whole
         #else
@@ -20,7 +20,7 @@
 
     /// Calls `body` with the whole.
     @inlinable @inline(__always)
-    package func with<Result>(_ body: (Whole) -> Result) -> Result {
+    public func with<Result>(_ body: (Whole) -> Result) -> Result {
         #if DEBUG
             body(self.whole)
         #else

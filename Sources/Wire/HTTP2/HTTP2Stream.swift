@@ -10,7 +10,7 @@ internal import CNghttp2
 /// Not shared; lives on one loop.
 @safe open class HTTP2Stream {
     /// The stream identifier of RFC 9113 §5.1.1; zero while detached.
-    package internal(set) final var id: Int32 = 0
+    public internal(set) final var id: Int32 = 0
     /// Not counted: the session is there while the stream is attached. So it is with the streams below.
     final var session: Unmanaged<HTTP2Session>?
     /// Neighbours in the session's list of attached streams.
@@ -18,11 +18,11 @@ internal import CNghttp2
     final var previous: Unmanaged<HTTP2Stream>?
 
     /// The request's or the response's header list, once it has arrived.
-    package final let headers = HeaderBlock()
-    package final let trailers = HeaderBlock()
+    public final let headers = HeaderBlock()
+    public final let trailers = HeaderBlock()
     final var headersAreComplete = false
     /// The header list went over the limit: what came after that, but for the content type, was not kept.
-    package internal(set) final var headersAreTooLarge = false
+    public internal(set) final var headersAreTooLarge = false
     /// END_STREAM has arrived.
     final var peerHasEnded = false
 
@@ -47,7 +47,7 @@ internal import CNghttp2
     }
 
     /// - Parameter account: of the loop that this stream lives on.
-    package init(account: BufferAccount) { self.account = account }
+    public init(account: BufferAccount) { self.account = account }
 
     deinit { self.account.add(-self.accountedBytes) }
 
@@ -72,7 +72,7 @@ internal import CNghttp2
 
     /// Answers the request that this stream is: `fill` writes the header list. With `ended` it is the whole answer.
     /// Nothing happens on a detached stream. Server side only.
-    package final func respond(ended: Bool, _ fill: (HeaderList) -> Void) {
+    public final func respond(ended: Bool, _ fill: (HeaderList) -> Void) {
         guard self.isAttached else { return }
         unsafe self.session?._withUnsafeGuaranteedRef { session in
             let list = session.newHeaderList()
@@ -81,70 +81,70 @@ internal import CNghttp2
         }
     }
 
-    package final var isAttached: Bool { self.id != 0 }
+    public final var isAttached: Bool { self.id != 0 }
     /// Body bytes that are held for sending, including those kept for a retry.
-    package final var heldBytes: Int { self.body.heldCount }
+    public final var heldBytes: Int { self.body.heldCount }
     /// Body bytes that have not been put in frames yet.
-    package final var unframedBytes: Int { self.body.unframedCount }
+    public final var unframedBytes: Int { self.body.unframedCount }
 
     /// Adds body bytes; they are sent as the peer's windows allow.
-    package final func send(_ bytes: RawSpan) {
+    public final func send(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { unsafe self.body.append($0) }
         self.settle()
         self.resume()
     }
 
     /// Adds body bytes that the caller made itself.
-    package final func send(_ bytes: [UInt8]) {
+    public final func send(_ bytes: [UInt8]) {
         bytes.withRawSpan { self.send($0) }
     }
 
     /// The body ends with the bytes already given to `send`, and with it our side of the stream.
-    package final func endBody() {
+    public final func endBody() {
         self.bodyHasEnded = true
         self.resume()
     }
 
     /// The body ends with the bytes already given, then the other leg's trailers follow. The caller keeps the block,
     /// as it is, until this stream is closed.
-    package final func endBody(trailers: HeaderBlock) {
+    public final func endBody(trailers: HeaderBlock) {
         unsafe self.trailerSource = .block(Unmanaged.passUnretained(trailers))
         self.sendsTrailers = true
         self.endBody()
     }
 
     /// The body ends with the bytes already given, then trailers of our own follow.
-    package final func endBody(trailers: [(name: String, value: String)]) {
+    public final func endBody(trailers: [(name: String, value: String)]) {
         self.trailerSource = .own(trailers)
         self.sendsTrailers = true
         self.endBody()
     }
 
     /// Ends the stream at once with RST_STREAM. `closed` follows when the frame has been sent.
-    package final func reset(_ code: HTTP2ErrorCode) {
+    public final func reset(_ code: HTTP2ErrorCode) {
         guard self.isAttached else { return }
         unsafe self.session?._withUnsafeGuaranteedRef { $0.submitReset(self, code) }
     }
 
     /// Gives the peer back `count` bytes of this stream's window. The connection's window is given back on arrival.
-    package final func consume(_ count: Int) {
+    public final func consume(_ count: Int) {
         guard count > 0, self.isAttached else { return }
         unsafe self.session?._withUnsafeGuaranteedRef { $0.consume(self, count) }
     }
 
     /// Framed bytes are kept from now on, so that the same body can be sent again. Before the first byte is framed.
-    package final func keepBodyForRetry() { self.body.keepFramedBytes() }
+    public final func keepBodyForRetry() { self.body.keepFramedBytes() }
     /// Framed bytes need not be kept any more.
-    package final func dropBodyKeptForRetry() {
+    public final func dropBodyKeptForRetry() {
         self.body.dropFramedBytes()
         self.settle()
     }
     /// Whether the whole body is still here, so that it can be sent again.
-    package final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
+    public final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
     /// The body starts again from its first byte. Only while detached and with framed bytes kept. Returns how many bytes
     /// had been put in frames: `bodyFramed` will tell of them a second time.
     @discardableResult
-    package final func rewindBody() -> Int {
+    public final func rewindBody() -> Int {
         precondition(!self.isAttached, "a body is sent again on another stream")
         self.isDeferred = false
         self.framedBytes = 0
@@ -152,14 +152,14 @@ internal import CNghttp2
     }
 
     /// Forgets the body; what arrived stays. Only while detached.
-    package final func dropBody() {
+    public final func dropBody() {
         precondition(!self.isAttached, "an attached stream is still in use")
         self.body.removeAll()
         self.settle()
     }
 
     /// Forgets everything that arrived; what is to be sent stays. For another attempt of the same call.
-    package final func forgetReceived() {
+    public final func forgetReceived() {
         self.headers.removeAll()
         self.trailers.removeAll()
         self.headersAreComplete = false
@@ -168,7 +168,7 @@ internal import CNghttp2
     }
 
     /// Back to what `init` made, with buffers kept for the next stream. Only while detached.
-    package final func reuse() {
+    public final func reuse() {
         precondition(!self.isAttached, "an attached stream is still in use")
         self.forgetReceived()
         self.body.removeAll()
@@ -181,7 +181,7 @@ internal import CNghttp2
     }
 
     /// Calls `body` with the bytes that have not been put in frames yet.
-    package final func withUnframedBody<Result>(_ body: (RawSpan) -> Result) -> Result {
+    public final func withUnframedBody<Result>(_ body: (RawSpan) -> Result) -> Result {
         self.body.withUnframed(body)
     }
 

@@ -21,7 +21,7 @@ internal import Glibc
 
     private init() {
         let all = BackendMethod.allCases.enumerated()
-            .map { (path: Array((Self.pathPrefix + $0.element.rawValue).utf8), method: $0.element, position: $0.offset) }
+            .map { (path: Array($0.element.path.utf8), method: $0.element, position: $0.offset) }
             .sorted { $0.path.count < $1.path.count }
         self.longest = all.last?.path.count ?? 0
         let rows = UnsafeMutablePointer<Row>.allocate(capacity: all.count)
