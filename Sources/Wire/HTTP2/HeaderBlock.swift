@@ -38,6 +38,9 @@ internal import CNghttp2
             unsafe UnsafeBufferPointer(start: self.vector.value, count: self.vector.valuelen)
         }
 
+        /// The peer wants it kept out of HPACK tables (RFC 7541 §7.1.3).
+        var isSensitive: Bool { unsafe self.vector.flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0 }
+
         private static func trim(_ value: inout nghttp2_vec) {
             while unsafe value.len > 0, unsafe Self.isWhite(value.base[0]) {
                 unsafe value.base += 1

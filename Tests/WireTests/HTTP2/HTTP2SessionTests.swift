@@ -36,7 +36,7 @@ import Wire
     }
 
     private static func sensitive(_ headers: HeaderBlock) -> [HeaderToken] {
-        (0..<headers.count).filter { headers[$0].sensitive }.map { headers[$0].token }
+        (0..<headers.count).filter { headers[$0].isSensitive }.map { headers[$0].token }
     }
 
     @Test(arguments: [1, 2, 3, 7, 9, 64, 16_384, Int.max])
@@ -121,7 +121,7 @@ import Wire
         first.exchange()
         let arrived = try #require(first.server.streams.first)
         #expect(arrived.events == ["headers, ended"])
-        #expect(Self.sensitive(arrived.headers).count == 1)
+        #expect(Self.isSensitive(arrived.headers).count == 1)
 
         let relayed = RecordingStream(account: second.account)
         let copy = second.client.session.newHeaderList()
@@ -130,7 +130,7 @@ import Wire
         second.exchange()
         let end = try #require(second.server.streams.first)
         #expect(end.headers.strings.map { "\($0)" } == arrived.headers.strings.map { "\($0)" })
-        #expect(Self.sensitive(end.headers) == [.grpcTimeout])
+        #expect(Self.isSensitive(end.headers) == [.grpcTimeout])
 
         // The same for trailers, which are submitted from inside nghttp2's read callback.
         second.respond(end)
