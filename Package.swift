@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: strict),
         .testTarget(name: "DiscoveryTests", dependencies: ["Discovery", logging], swiftSettings: strict),
         .testTarget(name: "ReplayTests", dependencies: ["Replay", "Routing"], swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "CCells"], swiftSettings: strict),
         .testTarget(
             name: "DemoWorkerTests", dependencies: ["DemoWorker", "Connection", "Wire", "Transport"],
             swiftSettings: strict),

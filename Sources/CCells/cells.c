@@ -20,6 +20,18 @@ struct cells {
     _Bool is_announced;
 };
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { are_kept = 0 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { are_kept = 0 };
+#else
+enum { are_kept = 1 };
+#endif
+#else
+enum { are_kept = 1 };
+#endif
+
 static __thread struct cells own;
 static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -59,17 +71,16 @@ void *homing_cells_malloc(size_t size, void *unused) {
 
 void homing_cells_free(void *freed, void *unused) {
     (void)unused;
-#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && __has_feature(address_sanitizer))
     if (!freed) return;
     size_t list = malloc_usable_size(freed) / step;
-    if (list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT && (own.is_announced || announce())) {
+    _Bool fits = list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT;
+    if (are_kept && fits && (own.is_announced || announce())) {
         struct cell *cell = freed;
         cell->next = own.free[list];
         own.free[list] = cell;
         own.kept += list * step;
         return;
     }
-#endif
     free(freed);
 }
 
@@ -86,4 +97,5 @@ void *homing_cells_realloc(void *cell, size_t size, void *unused) {
     return realloc(cell, size);
 }
 
+_Bool homing_cells_are_kept(void) { return are_kept; }
 size_t homing_cells_kept(void) { return own.kept; }

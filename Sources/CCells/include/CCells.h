@@ -15,6 +15,9 @@ void homing_cells_free(void *_Nullable cell, void *_Nullable unused);
 void *_Nullable homing_cells_calloc(size_t count, size_t size, void *_Nullable unused);
 void *_Nullable homing_cells_realloc(void *_Nullable cell, size_t size, void *_Nullable unused);
 
+/// False under AddressSanitizer.
+_Bool homing_cells_are_kept(void);
+
 /// Bytes of free cells that the calling thread keeps now; at most `HOMING_CELLS_KEPT`.
 size_t homing_cells_kept(void);
 enum { HOMING_CELLS_KEPT = 1024 * 1024 };

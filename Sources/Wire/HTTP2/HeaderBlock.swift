@@ -54,19 +54,18 @@ internal import CNghttp2
     }
 
     /// `count` fields in memory of our own: an array would be checked and retained for each of a call's 22 headers.
-    private var fields: UnsafeMutablePointer<Field>
-    private var capacity = 16
+    /// None until the first header comes: of a call's four lists one is nearly always empty, and two have three headers.
+    private var fields: UnsafeMutablePointer<Field>?
+    private var capacity = 0
     public private(set) var count = 0
     /// Bytes of all names and values plus 32 for each field, as RFC 9113 §6.5.2 counts a header list.
     public private(set) var size = 0
 
-    public init() {
-        unsafe self.fields = .allocate(capacity: self.capacity)
-    }
+    public init() {}
 
     deinit {
         self.removeAll()
-        unsafe self.fields.deallocate()
+        unsafe self.fields?.deallocate()
     }
 
     public var isEmpty: Bool { self.count == 0 }
@@ -74,7 +73,7 @@ internal import CNghttp2
     /// The field at a position below `count`.
     subscript(_ position: Int) -> Field {
         assert(position < self.count)
-        return unsafe self.fields[position]
+        return unsafe self.fields![position]
     }
 
     func append(name: OpaquePointer, value: OpaquePointer, flags: UInt8) {
@@ -82,23 +81,25 @@ internal import CNghttp2
         unsafe nghttp2_rcbuf_incref(value)
         if self.count == self.capacity { self.grow() }
         let field = unsafe Field(name, value, isSensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0)
-        unsafe (self.fields + self.count).initialize(to: field)
+        unsafe (self.fields! + self.count).initialize(to: field)
         self.size += unsafe field.vector.namelen + field.vector.valuelen + 32
         self.count += 1
     }
 
     private func grow() {
-        self.capacity *= 2
+        self.capacity = max(4, self.capacity * 2)
         let larger = UnsafeMutablePointer<Field>.allocate(capacity: self.capacity)
-        unsafe larger.moveInitialize(from: self.fields, count: self.count)
-        unsafe self.fields.deallocate()
+        if let fields = unsafe self.fields {
+            unsafe larger.moveInitialize(from: fields, count: self.count)
+            unsafe fields.deallocate()
+        }
         unsafe self.fields = larger
     }
 
     public func removeAll() {
         for position in 0..<self.count {
-            unsafe nghttp2_rcbuf_decref(self.fields[position].nameBuffer)
-            unsafe nghttp2_rcbuf_decref(self.fields[position].valueBuffer)
+            unsafe nghttp2_rcbuf_decref(self.fields![position].nameBuffer)
+            unsafe nghttp2_rcbuf_decref(self.fields![position].valueBuffer)
         }
         self.count = 0
         self.size = 0
@@ -110,7 +111,7 @@ internal import CNghttp2
     private func position(of token: HeaderToken) -> Int? {
         var position = 0
         while position < self.count {
-            if unsafe self.fields[position].token == token { return position }
+            if unsafe self.fields![position].token == token { return position }
             position += 1
         }
         return nil
@@ -126,13 +127,13 @@ internal import CNghttp2
     /// Calls `body` with the value of the first header of this name; nil when there is none.
     public func withValue<Result>(_ token: HeaderToken, _ body: (RawSpan) -> Result) -> Result? {
         guard let position = self.position(of: token) else { return nil }
-        return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
+        return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields![position].value)))
     }
 
     /// The same for any name, in lower case.
     public func withValue<Result>(named name: [UInt8], _ body: (RawSpan) -> Result) -> Result? {
         for position in 0..<self.count where unsafe self[position].name.elementsEqual(name) {
-            return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
+            return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields![position].value)))
         }
         return nil
     }
@@ -146,8 +147,8 @@ internal import CNghttp2
     public var strings: [(name: String, value: String)] {
         (0..<self.count).map { position in
             unsafe (
-                String(decoding: self.fields[position].name, as: UTF8.self),
-                String(decoding: self.fields[position].value, as: UTF8.self)
+                String(decoding: self.fields![position].name, as: UTF8.self),
+                String(decoding: self.fields![position].value, as: UTF8.self)
             )
         }
     }

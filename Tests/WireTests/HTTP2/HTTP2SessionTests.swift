@@ -121,7 +121,7 @@ import Wire
         first.exchange()
         let arrived = try #require(first.server.streams.first)
         #expect(arrived.events == ["headers, ended"])
-        #expect(Self.isSensitive(arrived.headers).count == 1)
+        #expect(Self.sensitive(arrived.headers).count == 1)
 
         let relayed = RecordingStream(account: second.account)
         let copy = second.client.session.newHeaderList()
@@ -130,7 +130,7 @@ import Wire
         second.exchange()
         let end = try #require(second.server.streams.first)
         #expect(end.headers.strings.map { "\($0)" } == arrived.headers.strings.map { "\($0)" })
-        #expect(Self.isSensitive(end.headers) == [.grpcTimeout])
+        #expect(Self.sensitive(end.headers) == [.grpcTimeout])
 
         // The same for trailers, which are submitted from inside nghttp2's read callback.
         second.respond(end)

@@ -1,0 +1,82 @@
+import CCells
+import Foundation
+import Testing
+
+/// What libnghttp2 allocates through. `HOMING_CELLS_KEPT` and the sizes are those of CCells.h. Each test has a thread of its
+/// own, since that is who keeps cells.
+@Suite struct CellsTests {
+    @Test(.enabled(if: homing_cells_are_kept()))
+    func `a cell that was given back is the next one of its size`() async {
+        await onOwnThread {
+            for size in [1, 16, 17, 24, 25, 100, 1_000, 1_024] {
+                let first = unsafe homing_cells_malloc(size, nil)
+                unsafe homing_cells_free(first, nil)
+                let second = unsafe homing_cells_malloc(size, nil)
+                #expect(unsafe first == second, "size \(size)")
+                unsafe homing_cells_free(second, nil)
+            }
+        }
+    }
+
+    @Test(.enabled(if: homing_cells_are_kept()))
+    func `what is kept is bounded, and large pieces are not kept`() async {
+        await onOwnThread {
+            let large = unsafe homing_cells_malloc(4_096, nil)
+            unsafe homing_cells_free(large, nil)
+            #expect(homing_cells_kept() == 0)
+            let most = Int(HOMING_CELLS_KEPT.rawValue)
+            let cells = unsafe (0..<2 * most / 512).map { _ in unsafe homing_cells_malloc(512, nil) }
+            for cell in unsafe cells { unsafe homing_cells_free(cell, nil) }
+            #expect(homing_cells_kept() <= most && homing_cells_kept() > most / 2)
+        }
+    }
+
+    @Test func `cells are as large as was asked for, and do not overlap`() async {
+        let seed = UInt64.random(in: 0 ... .max)
+        await onOwnThread {
+            var random = SeededNumbers(seed: seed)
+            var held: [(start: UnsafeMutableRawPointer, size: Int, mark: UInt8)] = unsafe []
+            for _ in 0..<20_000 {
+                if unsafe held.count < 64 || random.next() % 2 == 0 {
+                    let size = Int(random.next() % 1_200)
+                    let mark = UInt8(truncatingIfNeeded: random.next())
+                    let isZeroed = random.next() % 4 == 0
+                    let cell = unsafe isZeroed ? homing_cells_calloc(1, size, nil) : homing_cells_malloc(size, nil)
+                    guard let cell = unsafe cell else { continue }
+                    let bytes = unsafe UnsafeMutableRawBufferPointer(start: cell, count: size)
+                    if isZeroed { #expect(unsafe bytes.allSatisfy { $0 == 0 }, "seed \(seed)") }
+                    for index in unsafe bytes.indices { unsafe bytes[index] = mark }
+                    unsafe held.append((cell, size, mark))
+                } else {
+                    let (start, size, mark) = unsafe held.remove(at: Int(random.next() % UInt64(held.count)))
+                    let bytes = unsafe UnsafeRawBufferPointer(start: start, count: size)
+                    #expect(unsafe bytes.allSatisfy { $0 == mark }, "seed \(seed)")
+                    unsafe homing_cells_free(start, nil)
+                }
+            }
+            for entry in unsafe held { unsafe homing_cells_free(entry.start, nil) }
+        }
+    }
+
+    @Test func `another thread may give a cell back, and threads that end leave nothing behind`() async {
+        for _ in 0..<8 {
+            let cells = await onOwnThread {
+                unsafe (0..<1_000).map { _ in UInt(bitPattern: homing_cells_malloc(200, nil)) }
+            }
+            await onOwnThread {
+                for cell in cells { unsafe homing_cells_free(UnsafeMutableRawPointer(bitPattern: cell), nil) }
+            }
+        }
+    }
+
+    @Test func `an amount past all memory is refused`() {
+        #expect(unsafe homing_cells_calloc(.max, 2, nil) == nil)
+    }
+}
+
+/// Runs `body` on a thread that ends with it.
+private func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    await withCheckedContinuation { continuation in
+        Thread { continuation.resume(returning: body()) }.start()
+    }
+}
