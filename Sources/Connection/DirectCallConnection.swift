@@ -36,5 +36,5 @@ final class DirectCallConnection: HTTP2Connection {
         }
     }
 
-    override func streamClosed() { self.shutDown() }
+    override func lastStreamClosed() { self.shutDown() }
 }

@@ -52,8 +52,8 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     open func settingsArrived() {}
     /// The peer takes no streams above `lastStreamID`.
     open func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
-    /// A stream has been closed.
-    open func streamClosed() {}
+    /// The last open stream has been closed.
+    open func lastStreamClosed() {}
     /// The peer broke the protocol. `firstBytes` holds what it sent when that was no HTTP/2 at all.
     open func protocolFailed(notHTTP2 firstBytes: RawSpan?) {}
     /// The peer did what we do not take; a GOAWAY says so, then the link is closed.

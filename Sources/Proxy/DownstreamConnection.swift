@@ -36,9 +36,7 @@ public final class DownstreamConnection: HTTP2Connection {
 
     public override func opened() { self.openedNs = Loop.now }
 
-    public override func streamClosed() {
-        if self.streamCount == 0 { self.idleSinceNs = Loop.now }
-    }
+    public override func lastStreamClosed() { self.idleSinceNs = Loop.now }
 
     /// Says goodbye and closes; a caller that does not take that is cut at the next look.
     func endForGood(_ code: HTTP2ErrorCode = .noError, at now: UInt64) {

@@ -19,7 +19,7 @@ extension ProxyStream {
             list.append(unindexed: "authorization", token.revealHeader())
         }
         self.addRequestID(to: list)
-        if let remaining = self.remainingNs(at: Loop.now) {
+        if self.hasDeadline, let remaining = self.remainingNs(at: Loop.now) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }
         return self.requestIsHeadersOnly

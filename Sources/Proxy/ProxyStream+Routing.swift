@@ -204,8 +204,9 @@ extension ProxyStream {
 
     private func pick(in position: Int, _ chain: PrefixChain) {
         let cluster = self.runtime.directory.clusters[position]
-        switch self.ask(cluster, at: position, chain, excluding: self.tried, retry: nil) {
-        case .picked(let replica): self.go(to: replica, in: cluster)
+        let now = Loop.now
+        switch self.ask(cluster, position, chain, excluding: self.tried, retry: nil, at: now) {
+        case .picked(let replica): self.go(to: replica, in: cluster, at: now)
         case .waits(let number): self.startWaiting(position, number, retry: nil)
         case .refused(let refusal): self.reply(LocalReply(refusal))
         case .none: self.reply(Self.reply(to: cluster.shortage()))
@@ -213,17 +214,17 @@ extension ProxyStream {
     }
 
     /// Opens the upstream leg to the replica that was picked, by `decision`.
-    func go(to replica: Replica, in cluster: Cluster) {
+    func go(to replica: Replica, in cluster: Cluster, at now: UInt64) {
         self.phase = .routed
         self.stopHolding()
         self.replica = replica
-        self.noteDecision(for: replica)
+        self.noteDecision(for: replica, at: now)
         self.leg.forgetReceived()
         self.leg.lease = self.decision?.lease
         self.leg.expectedNs = self.expectedNs
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
-        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster))
+        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster), at: now)
     }
 
     static func reply(to shortage: Cluster.Shortage) -> LocalReply {
@@ -285,10 +286,12 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         let chain = self.chainOfKeptPrompt(in: position)
-        switch self.ask(cluster, at: position, chain, excluding: sameReplica ? [] : self.tried, retry: cause) {
+        let now = Loop.now
+        let excluded = sameReplica ? [] : self.tried
+        switch self.ask(cluster, position, chain, excluding: excluded, retry: cause, at: now) {
         case .picked(let replica):
             cluster.metrics.retried(cause)
-            self.go(to: replica, in: cluster)
+            self.go(to: replica, in: cluster, at: now)
         case .waits(let number): self.startWaiting(position, number, retry: cause)
         case .refused, .none:
             self.tried.removeLast()

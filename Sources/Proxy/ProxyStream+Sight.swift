@@ -7,10 +7,10 @@ import Wire
 /// What a stream leaves behind for operators: its pick, and how soon the answer began.
 extension ProxyStream {
     /// A replica was picked.
-    func noteDecision(for replica: Replica) {
+    func noteDecision(for replica: Replica, at now: UInt64) {
         guard let decision = self.decision else { return }
         var record = PickRecord()
-        record.atNs = Loop.now
+        record.atNs = now
         record.cluster = self.cluster ?? 0
         record.slot = replica.slot
         record.owner = replica.serial

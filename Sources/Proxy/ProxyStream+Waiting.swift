@@ -25,18 +25,21 @@ extension ProxyStream {
     }
 
     /// Asks the cluster for a replica; when it picks one, `decision` says why. A call that belongs to one goes there at once, since it would be of no use elsewhere.
-    /// - Parameter position: of the cluster in the directory.
+    /// - Parameters:
+    ///   - position: of the cluster in the directory.
+    ///   - now: the moment of asking.
     func ask(
-        _ cluster: Cluster, at position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?
+        _ cluster: Cluster, _ position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?,
+        at now: UInt64
     ) -> Cluster.PickResult {
         if let bond = self.bond {
-            guard let found = cluster.pick(bond, chain, excluding: tried, at: Loop.now) else { return .none }
+            guard let found = cluster.pick(bond, chain, excluding: tried, at: now) else { return .none }
             self.decision = found.1
             return .picked(found.0)
         }
         let loop = self.proxyLoop.loop
         return cluster.pickOrWait(
-            chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: Loop.now,
+            chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: now,
             decision: &self.decision,
             terms: { self.waitTerms(in: position, isRetry: retry != nil) },
             waiter: { number in
@@ -79,7 +82,7 @@ extension ProxyStream {
         case .picked(let replica, let decision):
             if let retry = waiting.retry { cluster.metrics.retried(retry) }
             self.decision = decision
-            self.go(to: replica, in: cluster)
+            self.go(to: replica, in: cluster, at: Loop.now)
         case .refused(let refusal): self.waitedInVain(waiting.retry, LocalReply(refusal))
         case .noReplica:
             // One that has been at a replica which failed hears so, as it would have without waiting.

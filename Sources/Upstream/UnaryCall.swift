@@ -51,7 +51,7 @@ public final class UnaryCall: UpstreamStream {
         let call = UnaryCall(path: path, pool: pool, message: message, timeoutMs: timeoutMs)
         call.completion = completion
         call.lease = lease
-        call.open(on: client)
+        call.open(on: client, at: Loop.now)
         call.send(GRPCFrame.framed(message))
         call.endBody()
         if timeoutMs > 0 {

@@ -46,9 +46,11 @@ open class UpstreamStream: HTTP2Stream {
     // MARK: Life
 
     /// Sends the call through the client stack. `ended` follows in any case, never before this returns.
-    public final func open(on client: ReplicaClient) {
+    /// - Parameter now: the moment, from which its answer is waited for.
+    public final func open(on client: ReplicaClient, at now: UInt64) {
         precondition(self.client == nil, "a call is opened once at a time")
         self.client = client
+        self.openedNs = now
         self.answerIsComplete = false
         self.isCancelled = false
         self.firstResponseNs = 0
@@ -66,7 +68,6 @@ open class UpstreamStream: HTTP2Stream {
     /// Called by the pool when the request has gone to a connection, or there is none to be had.
     final func opened(on connection: UpstreamConnection) {
         self.connection = connection
-        self.openedNs = Loop.now
         self.waits = true
         connection.streamOpened()
     }
@@ -83,10 +84,10 @@ open class UpstreamStream: HTTP2Stream {
     }
 
     final func over(_ outcome: UpstreamOutcome) {
-        guard let client = self.client else { return }
+        // Taken out, which counts no references.
+        guard let client = self.client.take() else { return }
         self.waitIsOver()
         client.ended(self, outcome)
-        self.client = nil
         self.connection = nil
         self.ended(outcome)
     }

@@ -72,7 +72,7 @@ enum SessionFuzz {
         func sessionNeedsDrain() {}
         func settingsArrived() {}
         func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) {}
-        func streamClosed() {}
+        func lastStreamClosed() {}
     }
 
     private final class Stream: HTTP2Stream {

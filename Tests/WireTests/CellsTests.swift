@@ -24,9 +24,9 @@ import Testing
             let large = unsafe homing_cells_malloc(4_096, nil)
             unsafe homing_cells_free(large, nil)
             #expect(homing_cells_kept() == 0)
-            let most = Int(HOMING_CELLS_KEPT.rawValue)
+            let most = Int(HOMING_CELLS_KEPT)
             let cells = unsafe (0..<2 * most / 512).map { _ in unsafe homing_cells_malloc(512, nil) }
-            for cell in unsafe cells { unsafe homing_cells_free(cell, nil) }
+            unsafe cells.forEach { unsafe homing_cells_free($0, nil) }
             #expect(homing_cells_kept() <= most && homing_cells_kept() > most / 2)
         }
     }
@@ -54,7 +54,7 @@ import Testing
                     unsafe homing_cells_free(start, nil)
                 }
             }
-            for entry in unsafe held { unsafe homing_cells_free(entry.start, nil) }
+            unsafe held.forEach { unsafe homing_cells_free($0.start, nil) }
         }
     }
 

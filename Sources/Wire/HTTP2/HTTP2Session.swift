@@ -192,7 +192,7 @@ internal import CNghttp2
             stream.closed(closure)
         }
         unsafe stream.release()
-        unsafe self.delegate?.streamClosed()
+        if self.streamCount == 0 { unsafe self.delegate?.lastStreamClosed() }
     }
 
     // MARK: Acting on what the callbacks recorded

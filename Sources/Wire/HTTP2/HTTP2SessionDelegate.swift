@@ -15,8 +15,8 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func streamRefused()
     /// We reset a stream because its peer broke a rule of RFC 9113.
     func streamErrorSent(_ code: HTTP2ErrorCode)
-    /// A stream has been closed and detached; it has been told before.
-    func streamClosed()
+    /// The last open stream has been closed and detached; it has been told before.
+    func lastStreamClosed()
 }
 
 /// What only a connection to callers counts.

@@ -22,7 +22,8 @@ final class SessionPair {
         var drains = 0
         var settings = 0
         var goAways: [(last: Int32, code: HTTP2ErrorCode)] = []
-        var closedStreams = 0
+        /// How often it had no stream left.
+        var idles = 0
 
         init(_ role: HTTP2Session.Role, settings: HTTP2Settings, account: BufferAccount) {
             self.account = account
@@ -37,7 +38,7 @@ final class SessionPair {
         func sessionNeedsDrain() { self.drains += 1 }
         func settingsArrived() { self.settings += 1 }
         func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode) { self.goAways.append((lastStreamID, code)) }
-        func streamClosed() { self.closedStreams += 1 }
+        func lastStreamClosed() { self.idles += 1 }
     }
 
     init(
