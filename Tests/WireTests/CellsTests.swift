@@ -61,7 +61,7 @@ import Testing
     @Test func `another thread may give a cell back, and threads that end leave nothing behind`() async {
         for _ in 0..<8 {
             let cells = await onOwnThread {
-                unsafe (0..<1_000).map { _ in UInt(bitPattern: homing_cells_malloc(200, nil)) }
+                unsafe (0..<1_000).map { _ in unsafe UInt(bitPattern: homing_cells_malloc(200, nil)) }
             }
             await onOwnThread {
                 for cell in cells { unsafe homing_cells_free(UnsafeMutableRawPointer(bitPattern: cell), nil) }
