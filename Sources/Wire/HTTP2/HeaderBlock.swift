@@ -13,6 +13,8 @@ internal import CNghttp2
         /// What hold the bytes of the name and the value.
         let nameBuffer: OpaquePointer
         let valueBuffer: OpaquePointer
+        /// Bytes of both as they came, white space included.
+        let byteCount: Int
         let token: HeaderToken
         /// Every caller sends this header, and with few values: worth a place in an HPACK table.
         let isOrdinary: Bool
@@ -20,6 +22,7 @@ internal import CNghttp2
         init(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer, isSensitive: Bool) {
             let name = unsafe nghttp2_rcbuf_get_buf(nameBuffer)
             var value = unsafe nghttp2_rcbuf_get_buf(valueBuffer)
+            self.byteCount = unsafe name.len + value.len
             unsafe Self.trim(&value)
             var flags = NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue
             if isSensitive { flags |= NGHTTP2_NV_FLAG_NO_INDEX.rawValue }
@@ -82,7 +85,7 @@ internal import CNghttp2
         if self.count == self.capacity { self.grow() }
         let field = unsafe Field(name, value, isSensitive: flags & UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) != 0)
         unsafe (self.fields! + self.count).initialize(to: field)
-        self.size += unsafe field.vector.namelen + field.vector.valuelen + 32
+        self.size += field.byteCount + 32
         self.count += 1
     }
 

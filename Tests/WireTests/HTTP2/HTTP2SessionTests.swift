@@ -144,6 +144,21 @@ import Wire
         #expect(request.closure == .completed)
     }
 
+    @Test(arguments: [("v w", "v w"), (" \t v w\t ", "v w"), ("\t", ""), ("", "")])
+    func `white space around a value counts as it came, and is not passed on`(sent: String, kept: String) throws {
+        let pair = SessionPair()
+        let request = pair.request(fields: [("x-padded", sent)], ended: true)
+        pair.exchange()
+        let arrived = try #require(pair.server.streams.first)
+        let fields = arrived.headers.strings
+        #expect(fields.last.map { "\($0)" } == "(name: \"x-padded\", value: \"\(kept)\")")
+        let whole = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
+        #expect(arrived.headers.size == whole + sent.utf8.count - kept.utf8.count)
+        pair.respond(arrived, ended: true)
+        pair.exchange()
+        #expect(request.closure == .completed)
+    }
+
     @Test func `headers alone are a whole answer`() throws {
         let pair = SessionPair()
         let request = pair.request(ended: true)
