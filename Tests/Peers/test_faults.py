@@ -225,6 +225,28 @@ def test_go_away_mid_stream_lets_the_stream_finish(way):
         assert len(set(map(id, seen))) == 3, "each call after a GOAWAY finds another connection"
 
 
+def test_a_worker_that_shuts_down_gives_its_calls_to_others():
+    """GOAWAY, then UNAVAILABLE for the call that it took: what grpcio's servers say when their grace period ends."""
+
+    def leaves(connection, stream):
+        last = stream.to_bytes(4, "big")
+        connection.flush()
+        trailers = connection.h2.encoder.encode([*HEAD, ("grpc-status", "14"), ("grpc-message", "shutting down")])
+        connection.socket.sendall(
+            http2_frame(GOAWAY, 0, 0, last + bytes(4))
+            + http2_frame(HEADERS, END_STREAM | END_HEADERS, stream, trailers)
+        )
+        connection.open.discard(stream)
+
+    with RawWorker(on_end=leaves) as leaving, RawWorker() as staying, program(leaving.address, staying.address) as homing:
+        with Client(homing.address) as client:
+            for number in range(6):
+                outcome = client.call(PREDICT, prompt(f"{number}"))
+                assert outcome.ok, f"{outcome.code.name}: {outcome.details}"
+        retries = homing.metrics().sum("homing_retries_total", cause="replica_leaving")
+        assert retries == leaving.calls > 0, "each call that it gave up was made elsewhere, once"
+
+
 # MARK: - neverReads
 
 
