@@ -10,7 +10,7 @@ from processes import program
 from stubs import ROOT
 
 #: Allocations per unary call of 200 bytes, of 12 KB, and per stream of 128 messages, where one a message would be 128 more.
-MOST = {"A": 76, "B": 76, "C": 120}
+MOST = {"A": 30, "B": 30, "C": 60}
 
 
 @pytest.fixture(scope="module", autouse=True)
