@@ -80,40 +80,53 @@ package struct CacheIndex: Sendable {
         var held = held.mutableSpan
         for slot in held.indices { held[slot] = .nothing }
         self.makeRoom(chain.count)
-        let period = BranchCount.period(at: now)
+        // Taken out and put back, so that each step is written without a look at who else refers to them.
+        var path = ContiguousArray<PathStep>()
+        swap(&path, &self.path)
+        var steps = path.mutableSpan
+        self.pathCount = self.match(chain, period: BranchCount.period(at: now), &held, &steps)
+        swap(&path, &self.path)
+        self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
+        self.pathChange = self.changes
+        Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
+        let bytes = self.path.span
+        for slot in held.indices where held[slot].blocks > 0 {
+            held[slot].bytes = bytes[held[slot].blocks - 1].bytes
+        }
+    }
+
+    /// Follows `chain` as far as anybody holds it. Returns how many blocks that is.
+    private func match(
+        _ chain: PrefixChain, period: UInt16, _ held: inout MutableSpan<HeldPrefix>,
+        _ path: inout MutableSpan<PathStep>
+    ) -> Int {
+        let (entries, caches) = (self.entries.span, self.caches.span)
         var found = CacheEntry.none
         var before = CacheEntry.none
         var position = 0
         while position < chain.count {
             let entry = self.find(chain[position], after: found, before)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
-            guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
-            position += 1
+            guard entry >= 0, entries[Int(entry)].parent == found else { break }
             var copies = 0
-            let block = self.entries[Int(entry)]
-            for index in 0..<CacheEntry.ownerLimit where block.slots[index] < CacheOwners.follow {
-                let slot = Int(block.slots[index])
-                if self.caches[slot].holds(block.stamps[index]) {
-                    held[slot].blocks = position
+            for index in 0..<CacheEntry.ownerLimit {
+                let slot = Int(entries[Int(entry)].slots[index])
+                guard slot < Int(CacheOwners.follow) else { continue }
+                if caches[slot].holds(entries[Int(entry)].stamps[index]) {
+                    held[slot].blocks = position + 1
                     copies += 1
                 }
             }
-            if block.hasMoreOwners { copies += self.matchMore(entry, position, &held) }
+            if entries[Int(entry)].hasMoreOwners { copies += self.matchMore(entry, position + 1, &held) }
             if copies == 0 { break }
-            let branches = Float(self.entries[Int(entry)].branches.count(in: period))
-            self.path[self.pathCount] = PathStep(
+            let branches = Float(entries[Int(entry)].branches.count(in: period))
+            path[position] = PathStep(
                 entry: entry, branchesPerCopy: copies == 1 ? branches : branches / Float(copies))
-            self.pathCount += 1
+            position += 1
             before = found
             found = entry
         }
-        self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
-        self.pathChange = self.changes
-        Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
-        let path = self.path.span
-        for slot in held.indices where held[slot].blocks > 0 {
-            held[slot].bytes = path[held[slot].blocks - 1].bytes
-        }
+        return position
     }
 
     /// The owners that the entry does not name itself.

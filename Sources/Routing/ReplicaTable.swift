@@ -5,18 +5,17 @@
 /// A replica has a dense slot for as long as it is here; slots are used again, ids are not. So a lease or an id that is
 /// kept for longer names nobody, and what is said about it changes nothing.
 package struct ReplicaTable: Sendable {
-    /// What a pick reads of a replica.
+    /// What is kept of a replica.
     struct Member: Sendable {
-        var replica: ReplicaID
-        /// Digest of its name, by which other proxies know it too.
-        var nameHash: UInt64
+        /// As a pick sees it, without what depends on the prompt: taken as it is by each pick.
+        var candidate: Candidate
         var availability = Availability.unknown
-        var inFlight = 0
-        var weight: Int
-        var lastPick: UInt64 = 0
         var picks: UInt64 = 0
         /// Streams that it works on at a time; zero: not known.
         var slots = 0
+
+        var replica: ReplicaID { self.candidate.replica }
+        var inFlight: Int { self.candidate.inFlight }
     }
 
     package internal(set) var settings: RoutingSettings
@@ -44,7 +43,7 @@ package struct ReplicaTable: Sendable {
     private var leaseCount: UInt64 = 0
     /// Filled anew by each pick; kept for their memory.
     var candidates = ContiguousArray<Candidate>()
-    private var depths = ContiguousArray<Int>()
+    var depths = ContiguousArray<Int>()
 
     package init(settings: RoutingSettings) {
         self.settings = settings
@@ -63,8 +62,11 @@ package struct ReplicaTable: Sendable {
         precondition(self.nextNumber < .max, "a table does not outlive its numbers")
         let replica = ReplicaID(number: self.nextNumber)
         self.nextNumber += 1
-        let member = Member(replica: replica, nameHash: PrefixChain.salt(model: name), weight: weight)
         let slot = self.members.firstIndex { $0 == nil } ?? self.members.count
+        let member = Member(
+            candidate: Candidate(
+                replica: replica, nameHash: PrefixChain.salt(model: name), inFlight: 0, lastPick: 0, weight: weight,
+                matchedBlocks: 0, cachedBlocks: 0, slot: slot))
         if slot < self.members.count {
             self.members[slot] = member
             self.names[slot] = name
@@ -107,8 +109,10 @@ package struct ReplicaTable: Sendable {
 
     /// Returns whether the replica had another weight before; false when it is gone.
     package mutating func setWeight(_ replica: ReplicaID, _ weight: Int) -> Bool {
-        guard let slot = self.slot(of: replica), self.members[slot]?.weight != weight else { return false }
-        self.members[slot]?.weight = weight
+        guard let slot = self.slot(of: replica), self.members[slot]?.candidate.weight != weight else {
+            return false
+        }
+        self.members[slot]?.candidate.weight = weight
         return true
     }
 
@@ -174,7 +178,7 @@ package struct ReplicaTable: Sendable {
         _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
     ) {
         if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
-            self.members[lease.slot]?.inFlight -= 1
+            self.members[lease.slot]?.candidate.inFlight -= 1
             precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
         } else {
             self.departedInFlight -= 1
@@ -204,32 +208,6 @@ package struct ReplicaTable: Sendable {
         case .expectedTTFT: self.expected?.look(at: chain, now)
         case .roundRobin, .leastInFlight, .powerOfTwo, .consistentHash, .prefixCache:
             self.index.match(chain, at: now, into: &self.depths)
-        }
-    }
-
-    /// Fills `candidates` with those that may be chosen; with those of the last resort when there are no others.
-    mutating func gather(_ excluding: [ReplicaID], hinted: Bool) {
-        self.gather(.candidate, excluding, hinted: hinted)
-        if self.candidates.isEmpty { self.gather(.lastResort, excluding, hinted: hinted) }
-    }
-
-    private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
-        self.candidates.removeAll(keepingCapacity: true)
-        // A second reference, no copy.
-        let held = hinted ? self.expected?.held : nil
-        for slot in self.order {
-            guard let member = self.members[slot], member.availability.standing == standing,
-                excluding.isEmpty || !excluding.contains(member.replica)
-            else { continue }
-            self.candidates.append(
-                Candidate(
-                    replica: member.replica, nameHash: member.nameHash, inFlight: member.inFlight,
-                    lastPick: member.lastPick, weight: member.weight,
-                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
-                    cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
-            if self.isLimiting {
-                self.candidates[self.candidates.count - 1].hasRoom = member.inFlight < self.limit(of: member)
-            }
         }
     }
 
@@ -275,12 +253,12 @@ package struct ReplicaTable: Sendable {
 
     mutating func countPick(slot: Int) {
         self.pickCount += 1
-        self.members[slot]?.lastPick = self.pickCount
+        self.members[slot]?.candidate.lastPick = self.pickCount
         self.members[slot]?.picks += 1
     }
 
     mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
-        self.members[slot]?.inFlight += 1
+        self.members[slot]?.candidate.inFlight += 1
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)
     }
