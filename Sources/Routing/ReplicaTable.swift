@@ -21,7 +21,7 @@ package struct ReplicaTable: Sendable {
     package internal(set) var settings: RoutingSettings
 
     /// By slot; nil when the slot is free.
-    var members = ContiguousArray<Member?>()
+    var members = ContiguousArray<Member?>() { didSet { self.isGathered = false } }
     /// By slot.
     var names: [String] = []
     /// Slots of the members, in the order in which they joined.
@@ -41,8 +41,13 @@ package struct ReplicaTable: Sendable {
     private var nextNumber: UInt32 = 0
     private var pickCount: UInt64 = 0
     private var leaseCount: UInt64 = 0
-    /// Filled anew by each pick; kept for their memory.
-    var candidates = ContiguousArray<Candidate>()
+    /// Who may be chosen in this pick. Kept for their memory, and for the next pick while `isGathered`.
+    var candidates = ContiguousArray<Candidate>() { didSet { self.isGathered = false } }
+    /// By slot, its position among them, or -1; right while `isGathered`.
+    var places = ContiguousArray<Int>()
+    /// Whether `candidates` are all that a pick may choose which excludes nobody, as they are now but for its prompt.
+    var isGathered = false
+    /// Filled anew by each pick; kept for its memory.
     var depths = ContiguousArray<Int>()
 
     package init(settings: RoutingSettings) {
@@ -178,7 +183,7 @@ package struct ReplicaTable: Sendable {
         _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
     ) {
         if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
-            self.members[lease.slot]?.candidate.inFlight -= 1
+            self.changeCandidate(slot: lease.slot) { $0.inFlight -= 1 }
             precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
         } else {
             self.departedInFlight -= 1
@@ -237,6 +242,7 @@ package struct ReplicaTable: Sendable {
         _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
+        let loads = CandidateLoads(self.candidates, chosen: choice.position)
         self.countPick(slot: chosen.slot)
         if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
         let sent = self.expected?.sent(
@@ -248,17 +254,17 @@ package struct ReplicaTable: Sendable {
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
             diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0,
-            candidates: CandidateLoads(self.candidates, chosen: choice.position))
+            candidates: loads)
     }
 
     mutating func countPick(slot: Int) {
         self.pickCount += 1
-        self.members[slot]?.candidate.lastPick = self.pickCount
-        self.members[slot]?.picks += 1
+        let pick = self.pickCount
+        self.changeCandidate(slot: slot, picks: 1) { $0.lastPick = pick }
     }
 
     mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
-        self.members[slot]?.candidate.inFlight += 1
+        self.changeCandidate(slot: slot) { $0.inFlight += 1 }
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)
     }
