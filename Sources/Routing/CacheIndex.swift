@@ -26,7 +26,7 @@ package struct CacheIndex: Sendable {
     /// The blocks of the prompt that is looked at. Kept for its memory, of which the first `pathCount` are in use.
     var path = ContiguousArray<PathStep>()
     var pathCount = 0
-    /// How much less a block is worth for each branch per replica that has it.
+    /// How much less of a block counts as unshared for each branch per replica that has it.
     private let sharingDiscount: Double
 
     /// The last block of that prompt and the count of changes then: as long as both are the same, the path is right.
@@ -38,12 +38,13 @@ package struct CacheIndex: Sendable {
     struct PathStep: Sendable {
         var entry: Int32
         var branchesPerCopy: Float
-        /// Worth of the prompt up to here.
+        /// Length of the prompt up to here, and what is left of it without heads that everybody shares.
         var bytes = 0
+        var unsharedBytes = 0
     }
 
     /// `capacity` at least 1.
-    package init(capacity: Int, sharingDiscount: Double = 0.03) {
+    package init(capacity: Int, sharingDiscount: Double = 0.3) {
         precondition(capacity >= 1, "an index has room for a block")
         self.capacity = min(capacity, BlockTable.positionLimit)
         self.sharingDiscount = sharingDiscount
@@ -83,15 +84,16 @@ package struct CacheIndex: Sendable {
         // Taken out and put back, so that each step is written without a look at who else refers to them.
         var path = ContiguousArray<PathStep>()
         swap(&path, &self.path)
-        var steps = path.mutableSpan
-        self.pathCount = self.match(chain, period: BranchCount.period(at: now), &held, &steps)
+        var room = path.mutableSpan
+        self.pathCount = self.match(chain, period: BranchCount.period(at: now), &held, &room)
         swap(&path, &self.path)
         self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
         self.pathChange = self.changes
         Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
-        let bytes = self.path.span
+        let steps = self.path.span
         for slot in held.indices where held[slot].blocks > 0 {
-            held[slot].bytes = bytes[held[slot].blocks - 1].bytes
+            held[slot].bytes = steps[held[slot].blocks - 1].bytes
+            held[slot].unsharedBytes = steps[held[slot].blocks - 1].unsharedBytes
         }
     }
 
@@ -182,17 +184,18 @@ package struct CacheIndex: Sendable {
             path[position].branchesPerCopy = most
             position -= 1
         }
-        var bytes = 0.0
+        var unshared = 0.0
         var last: Float = -1
-        var worth = 1.0
+        var share = 1.0
         position = 0
         while position < count {
             if path[position].branchesPerCopy != last {
                 last = path[position].branchesPerCopy
-                worth = 1 / (1 + sharingDiscount * Double(last))
+                share = 1 / (1 + sharingDiscount * Double(last))
             }
-            bytes += Double(chain.bytes(of: position)) * worth
-            path[position].bytes = Int(bytes)
+            unshared += Double(chain.bytes(of: position)) * share
+            path[position].bytes = chain.bytes(inFirst: position + 1)
+            path[position].unsharedBytes = Int(unshared)
             position += 1
         }
     }
@@ -224,16 +227,19 @@ package struct CacheIndex: Sendable {
 package struct HeldPrefix: Sendable, Equatable {
     /// Leading blocks.
     package var blocks: Int
-    /// Their length, less what is discounted of heads that everybody shares: those are no reason to prefer the replicas
-    /// that have them already.
+    /// Their length.
     package var bytes: Int
+    /// Their length, less what is discounted of heads that everybody shares: to compute those once more on another
+    /// replica serves all who come after.
+    package var unsharedBytes: Int
 
-    package init(blocks: Int, bytes: Int) {
+    package init(blocks: Int, bytes: Int, unsharedBytes: Int) {
         self.blocks = blocks
         self.bytes = bytes
+        self.unsharedBytes = unsharedBytes
     }
 
-    package static let nothing = HeldPrefix(blocks: 0, bytes: 0)
+    package static let nothing = HeldPrefix(blocks: 0, bytes: 0, unsharedBytes: 0)
 }
 
 /// What one `CacheIndex.note` said, so that it can be renewed or taken back. It holds no reference: the index may

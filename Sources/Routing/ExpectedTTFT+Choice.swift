@@ -63,17 +63,17 @@ extension ExpectedTTFT {
         var smallest = Double.infinity
         var most = 0
         // Most of them hold the same, which is mostly nothing.
-        var known = held[candidates[0].slot].bytes
-        var reference = self.model.seconds(Work(of: chain, cached: known))
+        var known = held[candidates[0].slot]
+        var (reference, charge) = self.seconds(chain, known, price: price)
         for position in candidates.indices {
             let slot = candidates[position].slot
-            if held[slot].bytes != known {
-                known = held[slot].bytes
-                reference = self.model.seconds(Work(of: chain, cached: known))
+            if held[slot] != known {
+                known = held[slot]
+                (reference, charge) = self.seconds(chain, known, price: price)
             }
-            most = max(most, held[slot].blocks)
+            most = max(most, known.blocks)
             let own = reference * loads[slot].speed
-            let cost = starts[position] + own + price * reference
+            let cost = starts[position] + own + charge
             smallest = min(smallest, own)
             // Costs that are nearly the same say nothing; the emptier replica then wins.
             let near = max(0.01, 0.02 * smallest)
@@ -99,6 +99,18 @@ extension ExpectedTTFT {
             reason = .diverted
         }
         return (Choice(position: best, reason: reason, diverted: diverted), bestSeconds)
+    }
+
+    /// Seconds of the prompt on the reference replica when so much of it is cached, and what others pay for them. They do
+    /// not pay for a head that they share: wherever it is computed, it is there for them as well.
+    @inline(__always)
+    private func seconds(
+        _ chain: PrefixChain, _ held: HeldPrefix, price: Double
+    ) -> (reference: Double, charge: Double) {
+        let reference = self.model.seconds(Work(of: chain, cached: held.bytes))
+        let isShared = held.unsharedBytes != held.bytes
+        let unshared = isShared ? self.model.seconds(Work(of: chain, cached: held.unsharedBytes)) : reference
+        return (reference, price * unshared)
     }
 
     /// Follows how many prompts wait for their first response, held back or sent, with a memory of a quarter of a minute.
