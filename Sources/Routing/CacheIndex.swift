@@ -107,7 +107,7 @@ package struct CacheIndex: Sendable {
         var before = CacheEntry.none
         var position = 0
         while position < chain.count {
-            let entry = self.find(chain[position], after: found, before)
+            let entry = self.table.find(chain[position], after: found, before, in: entries)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
             guard entry >= 0, entries[Int(entry)].parent == found else { break }
             var copies = 0
@@ -146,20 +146,6 @@ package struct CacheIndex: Sendable {
             record = self.owners[Int(record)].next
         }
         return copies
-    }
-
-    /// The arena position of the block with this hash, or -1. Blocks that follow one another mostly lie side by side, in
-    /// one direction or the other, and are found there without the table.
-    @inline(__always)
-    func find(_ hash: UInt64, after parent: Int32, _ grandparent: Int32) -> Int32 {
-        if parent >= 0 {
-            let guess = grandparent >= 0 && grandparent == parent + 1 ? parent - 1 : parent + 1
-            if guess >= 0, guess < self.entries.count {
-                let isIt = self.entries[Int(guess)].hash == hash && self.entries[Int(guess)].isUsed
-                if isIt { return guess }
-            }
-        }
-        return self.table.find(hash, in: self.entries.span)
     }
 
     /// An empty path with room for so many blocks.
@@ -211,7 +197,7 @@ package struct CacheIndex: Sendable {
         var found = self.pathCount > 0 ? self.path[self.pathCount - 1].entry : CacheEntry.none
         var before = self.pathCount > 1 ? self.path[self.pathCount - 2].entry : CacheEntry.none
         while self.pathCount < limit {
-            let entry = self.find(chain[self.pathCount], after: found, before)
+            let entry = self.table.find(chain[self.pathCount], after: found, before, in: self.entries.span)
             guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
             self.path[self.pathCount].entry = entry
             self.pathCount += 1
