@@ -1,5 +1,5 @@
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// One gRPC call on a connection of its own, past every pool: what the small clients of the program and of tests use.
 ///
@@ -9,34 +9,34 @@ package import Wire
 /// ```
 /// The events come through an `AsyncStream`, which is not bounded: a reader that is slow costs memory, not the peer's
 /// time. A reader that stops early resets the call.
-package enum DirectCall {
-    package struct Request: Sendable {
-        package var path: String
+public enum DirectCall {
+    public struct Request: Sendable {
+        public var path: String
         /// What the DATA frames carry: gRPC messages with their prefixes, or whatever a test wants said.
-        package var body: [UInt8]
+        public var body: [UInt8]
         /// Further header fields; names in lower case.
-        package var metadata: [(name: String, value: String)] = []
+        public var metadata: [(name: String, value: String)] = []
         /// How long the call may take, in milliseconds; also told to the peer. Zero waits as long as it takes.
-        package var timeoutMs = 0
+        public var timeoutMs = 0
         /// Bound on connecting, in milliseconds. At least 1.
-        package var connectTimeoutMs = 10_000
+        public var connectTimeoutMs = 10_000
         /// Nil means cleartext.
-        package var tls: TLSContext?
+        public var tls: TLSContext?
         /// The value of `authorization`; nil sends none.
-        package var authorization: [UInt8]?
+        public var authorization: [UInt8]?
 
-        package init(path: String, body: [UInt8]) {
+        public init(path: String, body: [UInt8]) {
             self.path = path
             self.body = body
         }
 
         /// A request with one message, given without its prefix.
-        package init(_ method: BackendMethod, message: [UInt8]) {
+        public init(_ method: BackendMethod, message: [UInt8]) {
             self.init(path: method.path, body: GRPCFrame.framed(message))
         }
     }
 
-    package enum Event: Sendable {
+    public enum Event: Sendable {
         /// The answer's header list.
         case answered([(name: String, value: String)])
         /// One message of the answer, without its prefix.
@@ -45,14 +45,14 @@ package enum DirectCall {
         case ended(End)
     }
 
-    package enum End: Sendable, Equatable {
+    public enum End: Sendable, Equatable {
         /// What the peer says came of it.
         case status(GRPCStatus)
         case failed(Failure)
     }
 
     /// Why there is no status.
-    package enum Failure: Error, Sendable, Equatable {
+    public enum Failure: Error, Sendable, Equatable {
         case connectFailed(ConnectFailure)
         case connectionLost
         /// The peer, or a reader that stopped early, reset the call.
@@ -63,7 +63,7 @@ package enum DirectCall {
     }
 
     /// Starts the call.
-    package static func start(_ request: Request, to endpoint: Endpoint, on loop: Loop) -> AsyncStream<Event> {
+    public static func start(_ request: Request, to endpoint: Endpoint, on loop: Loop) -> AsyncStream<Event> {
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
         loop.execute {
             let stream = DirectCallStream(request, events: continuation)
@@ -84,13 +84,13 @@ package enum DirectCall {
 }
 
 /// A whole answer.
-package struct DirectAnswer: Sendable {
-    package var headers: [(name: String, value: String)] = []
-    package var messages: [[UInt8]] = []
-    package var end = DirectCall.End.failed(.connectionLost)
+public struct DirectAnswer: Sendable {
+    public var headers: [(name: String, value: String)] = []
+    public var messages: [[UInt8]] = []
+    public var end = DirectCall.End.failed(.connectionLost)
 
     /// What the peer said came of it; nil when it did not get to say so.
-    package var status: GRPCStatus? {
+    public var status: GRPCStatus? {
         switch self.end {
         case .status(let status): status
         case .failed: nil
@@ -98,12 +98,12 @@ package struct DirectAnswer: Sendable {
     }
 
     /// The first header of this name.
-    package func header(_ name: String) -> String? { self.headers.first { $0.name == name }?.value }
+    public func header(_ name: String) -> String? { self.headers.first { $0.name == name }?.value }
 }
 
 extension DirectCall {
     /// Makes the call and returns when it is over.
-    package static func run(_ request: Request, to endpoint: Endpoint, on loop: Loop) async -> DirectAnswer {
+    public static func run(_ request: Request, to endpoint: Endpoint, on loop: Loop) async -> DirectAnswer {
         var answer = DirectAnswer()
         for await event in self.start(request, to: endpoint, on: loop) {
             switch event {

@@ -10,28 +10,28 @@ public import Wire
 /// ```
 /// Lives on its link's loop. The link keeps it alive while it is not closed.
 open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
-    package final let loop: Loop
-    package private(set) final var session: HTTP2Session!
-    package private(set) final var link: Link!
-    package private(set) final var isDraining = false
-    package private(set) final var isClosed = false
+    public final let loop: Loop
+    public private(set) final var session: HTTP2Session!
+    public private(set) final var link: Link!
+    public private(set) final var isDraining = false
+    public private(set) final var isClosed = false
     private var sessionIsBroken = false
     /// When the peer's first bytes came, from then on a server tells its settings; zero before, and on a client.
-    package private(set) final var beganNs: UInt64 = 0
+    public private(set) final var beganNs: UInt64 = 0
     /// A server says nothing before its peer did: who does not speak HTTP/2 then gets an answer that it can read.
     private var hasReceived = false
     /// The peer was sent away; what it still sends is not read.
     private var isRefused = false
 
-    package init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
+    public init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
         self.loop = loop
         self.session = HTTP2Session(role, factory: factory, delegate: self)
     }
 
-    package final func own(_ link: Link) { self.link = link }
+    public final func own(_ link: Link) { self.link = link }
 
     /// Streams that are open on this connection.
-    package final var streamCount: Int { self.session.streamCount }
+    public final var streamCount: Int { self.session.streamCount }
 
     // MARK: For subclasses
 
@@ -70,7 +70,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     /// No new streams: says so to the peer, lets open ones finish, then closes. A server does it in two steps, so that
     /// requests under way still get in; `finishShutDown` is the second one.
-    package final func shutDown() {
+    public final func shutDown() {
         guard !self.isClosed, !self.isDraining else { return }
         self.isDraining = true
         if self.session.role == .server {
@@ -83,7 +83,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused. A peer that
     /// has said nothing yet is not told anything either.
-    package final func finishShutDown() {
+    public final func finishShutDown() {
         guard !self.isClosed else { return }
         self.isDraining = true
         guard self.hasReceived else { return self.abort() }
@@ -92,7 +92,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     }
 
     /// Closes now; open streams are told that their connection is lost.
-    package final func abort() {
+    public final func abort() {
         self.link?.close()
     }
 
@@ -108,11 +108,11 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     // MARK: From the link
 
-    package final func linkAccepted() { self.accepted() }
+    public final func linkAccepted() { self.accepted() }
 
-    package final func linkOpened() { self.opened() }
+    public final func linkOpened() { self.opened() }
 
-    package final func linkReceived(_ bytes: RawSpan) {
+    public final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken, !self.isRefused else { return }
         self.heard(bytes.byteCount)
         let now = self.session.role == .server ? Loop.now : 0
@@ -139,7 +139,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
         }
     }
 
-    package final func linkDrains(into output: inout OutputRawSpan) -> Bool {
+    public final func linkDrains(into output: inout OutputRawSpan) -> Bool {
         guard self.hasReceived || self.session.role == .client else { return false }
         if self.sessionIsBroken {
             for byte in self.goodbye() { output.append(byte) }
@@ -150,7 +150,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
         return more
     }
 
-    package final func linkClosed(_ closure: LinkClosure) {
+    public final func linkClosed(_ closure: LinkClosure) {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.closing(closure)
@@ -160,5 +160,5 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
 
     // MARK: From the session
 
-    package final func sessionNeedsDrain() { self.link?.needsDrain() }
+    public final func sessionNeedsDrain() { self.link?.needsDrain() }
 }

@@ -1,11 +1,11 @@
-package import Upstream
+public import Upstream
 internal import Wire
 
 /// Which cluster a stream belongs to: by its listener, by the model or the authority that it names, or the default one.
-package struct ClusterDirectory: Sendable {
-    package let clusters: [Cluster]
+public struct ClusterDirectory: Sendable {
+    public let clusters: [Cluster]
     /// Position of the cluster for streams that name nothing.
-    package let defaultCluster: Int
+    public let defaultCluster: Int
     /// Request metadata whose value is a model's name, in lower case; nil when there is none.
     let modelMetadataKey: [UInt8]?
     private let byModel: [[UInt8]: Int]
@@ -13,7 +13,7 @@ package struct ClusterDirectory: Sendable {
     private let listsModels: [Bool]
     private let byAuthority: [[UInt8]: Int]
 
-    package init(clusters: [Cluster], defaultCluster: Int = 0, modelMetadataKey: String? = nil) {
+    public init(clusters: [Cluster], defaultCluster: Int = 0, modelMetadataKey: String? = nil) {
         precondition(clusters.indices.contains(defaultCluster), "a proxy has at least one cluster")
         self.clusters = clusters
         self.defaultCluster = defaultCluster

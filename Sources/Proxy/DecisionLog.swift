@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// The loop writes, the admin port reads, under one short lock that nobody else takes: a pick copies plain values into
 /// memory that is there from the start. Safe to use from every thread.
-package final class DecisionLog: Sendable {
+public final class DecisionLog: Sendable {
     private struct State {
         var records: ContiguousArray<PickRecord>
         var count: UInt64 = 0
@@ -16,13 +16,13 @@ package final class DecisionLog: Sendable {
     private let capacity: Int
 
     /// - Parameter capacity: picks that are kept, at least 1.
-    package init(capacity: Int = 512) {
+    public init(capacity: Int = 512) {
         self.capacity = max(1, capacity)
         self.state = Mutex(State(records: ContiguousArray(repeating: PickRecord(), count: self.capacity)))
     }
 
     /// Keeps a pick. Returns its serial, which names it when its answer comes.
-    package func picked(_ record: PickRecord) -> UInt64 {
+    public func picked(_ record: PickRecord) -> UInt64 {
         self.state.withLock { state in
             state.count += 1
             let place = Int(state.count % UInt64(self.capacity))
@@ -47,7 +47,7 @@ package final class DecisionLog: Sendable {
     /// - Parameters:
     ///   - slot: the picked replica's, which `owner` has.
     ///   - countsAsFirstToken: whether it was a streamed answer to a prompt.
-    package func answered(
+    public func answered(
         _ serial: UInt64, slot: Int, owner: UInt64, after nanoseconds: UInt64, countsAsFirstToken: Bool
     ) {
         self.state.withLock { state in
@@ -62,7 +62,7 @@ package final class DecisionLog: Sendable {
     }
 
     /// The last `limit` picks, newest first.
-    package func recent(_ limit: Int) -> [PickRecord] {
+    public func recent(_ limit: Int) -> [PickRecord] {
         self.state.withLock { state in
             let count = min(UInt64(max(0, limit)), min(state.count, UInt64(self.capacity)))
             return (0..<count).map { state.records[Int((state.count - $0) % UInt64(self.capacity))] }
@@ -70,5 +70,5 @@ package final class DecisionLog: Sendable {
     }
 
     /// Sums by slot of the replica, each with whose they are.
-    package var traffic: [ReplicaTraffic] { self.state.withLock { Array($0.traffic) } }
+    public var traffic: [ReplicaTraffic] { self.state.withLock { Array($0.traffic) } }
 }

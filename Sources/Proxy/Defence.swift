@@ -2,7 +2,7 @@ import Wire
 
 /// What the proxy does against callers that cost more than they have reason for: the names of
 /// `homing_defences_total{kind}`, together with those of `HTTP2Offence`.
-package enum Defence: String, Sendable, CaseIterable {
+public enum Defence: String, Sendable, CaseIterable {
     /// More connections than allowed: one that carried nothing was closed for a new one.
     case idleConnectionClosed = "idle_connection_closed"
     /// More connections than allowed, and all busy: the new one was closed.

@@ -1,10 +1,10 @@
-package import Connection
+public import Connection
 import Telemetry
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// A caller's connection. Lives on the loop that accepted it. Not shared; other loops send it values.
-package final class DownstreamConnection: HTTP2Connection {
+public final class DownstreamConnection: HTTP2Connection {
     private let proxyLoop: ProxyLoop
     let listener: String
     let access: ListenerAccess
@@ -29,14 +29,14 @@ package final class DownstreamConnection: HTTP2Connection {
     var peer: String { self.link.peer }
 
     /// From here it counts, so that handshakes that never end take no more room than connections that say nothing.
-    package override func accepted() {
+    public override func accepted() {
         self.idleSinceNs = Loop.now
         self.proxyLoop.accepted(self)
     }
 
-    package override func opened() { self.openedNs = Loop.now }
+    public override func opened() { self.openedNs = Loop.now }
 
-    package override func streamClosed() {
+    public override func streamClosed() {
         if self.streamCount == 0 { self.idleSinceNs = Loop.now }
     }
 
@@ -48,19 +48,19 @@ package final class DownstreamConnection: HTTP2Connection {
         self.link.closeAfterDrain()
     }
 
-    package override func refused(_ offence: HTTP2Offence) {
+    public override func refused(_ offence: HTTP2Offence) {
         self.endedNs = Loop.now
         self.proxyLoop.runtime.metrics.defended(offence)
     }
-    package override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
+    public override func errorGoAwaySent(_ code: HTTP2ErrorCode) {
         self.proxyLoop.runtime.metrics.protocolErrors.add()
     }
-    package override func streamRefused() { self.proxyLoop.runtime.metrics.defended(.streamRefused) }
-    package override func streamErrorSent(_ code: HTTP2ErrorCode) {
+    public override func streamRefused() { self.proxyLoop.runtime.metrics.defended(.streamRefused) }
+    public override func streamErrorSent(_ code: HTTP2ErrorCode) {
         self.proxyLoop.runtime.metrics.defended(.malformedRequest)
     }
 
-    package override func closed(_ closure: LinkClosure) {
+    public override func closed(_ closure: LinkClosure) {
         if case .connectFailed(.tls(let failure)) = closure {
             self.proxyLoop.runtime.handshakeFailed(failure, peer: self.peer, listener: self.listener)
             if failure.kind == .timedOut { self.proxyLoop.runtime.metrics.defended(.slowHandshake) }
@@ -68,13 +68,13 @@ package final class DownstreamConnection: HTTP2Connection {
         self.proxyLoop.closed(self)
     }
 
-    package override func makeStream() -> HTTP2Stream {
+    public override func makeStream() -> HTTP2Stream {
         let stream = self.proxyLoop.makeStream()
         stream.begin(on: self)
         return stream
     }
 
-    package override func protocolFailed(notHTTP2 firstBytes: RawSpan?) {
+    public override func protocolFailed(notHTTP2 firstBytes: RawSpan?) {
         guard let firstBytes else {
             self.proxyLoop.runtime.metrics.protocolErrors.add()
             return
@@ -83,7 +83,7 @@ package final class DownstreamConnection: HTTP2Connection {
         self.farewell = HTTP1Refusal.looksLikeHTTP1(firstBytes) ? HTTP1Refusal.answer : HTTP1Refusal.goAway
     }
 
-    package override func goodbye() -> [UInt8] {
+    public override func goodbye() -> [UInt8] {
         defer { self.farewell = [] }
         return self.farewell
     }

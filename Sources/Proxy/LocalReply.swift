@@ -1,13 +1,13 @@
 import Routing
 import Upstream
-package import Wire
+public import Wire
 
 /// An answer that the proxy makes itself because no replica can. One table says what each cause looks like to a caller.
 ///
 /// Two rules come from LocalAI, which unloads a model on UNAVAILABLE and on texts like "connection refused": losing one
 /// replica is never UNAVAILABLE while another one lives, and the texts below avoid those words.
-package struct LocalReply: Sendable, Equatable {
-    package enum Cause: String, Sendable, CaseIterable {
+public struct LocalReply: Sendable, Equatable {
+    public enum Cause: String, Sendable, CaseIterable {
         /// No replica can be reached.
         case noReplica = "no_replica"
         /// Replicas can be reached, but their model is being loaded.
@@ -66,14 +66,14 @@ package struct LocalReply: Sendable, Equatable {
         case unsupportedMediaType = "unsupported_media_type"
     }
 
-    package let cause: Cause
-    package let status: GRPCStatus
+    public let cause: Cause
+    public let status: GRPCStatus
     /// `:status`; anything but 200 goes to callers that do not speak gRPC, as gRPC over HTTP/2 asks for.
-    package let httpStatus: Int
+    public let httpStatus: Int
     /// `grpc-retry-pushback-ms` (gRPC retry design, A6): when to ask again; nil says nothing about it.
-    package var retryAfterMs: Int?
+    public var retryAfterMs: Int?
 
-    package init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
+    public init(_ cause: Cause, detail: String? = nil, code: GRPCStatusCode? = nil, httpStatus: Int? = nil) {
         self.cause = cause
         self.status = GRPCStatus(code ?? Self.code(of: cause), detail ?? Self.text(of: cause))
         self.httpStatus = httpStatus ?? Self.httpStatus(of: cause)

@@ -1,24 +1,24 @@
 import Connection
 import Routing
 import Telemetry
-package import Transport
-package import Upstream
+public import Transport
+public import Upstream
 import Wire
 
 /// One loop's share of the proxy: its downstream connections, its client stacks, and the things that its streams reuse.
 ///
 /// Lives on its loop; other loops and tasks reach it through `LoopBound`.
-package final class ProxyLoop {
-    package let loop: Loop
+public final class ProxyLoop {
+    public let loop: Loop
     /// Exchanged whole by `take`.
-    package private(set) var runtime: ProxyRuntime
-    package let upstream: UpstreamLoop
+    public private(set) var runtime: ProxyRuntime
+    public let upstream: UpstreamLoop
     /// For connections that come from now on.
     private(set) var sessionFactory: HTTP2SessionFactory
     let arena = MessageArena()
     let accessLog: AccessLogWriter
     /// The last picks of this loop; may be read from every thread.
-    package let decisions = DecisionLog()
+    public let decisions = DecisionLog()
     /// By position of the cluster: the chain of the prompt being routed. Reused, since a pick is over before the next.
     var chains: [PrefixChain]
     private var connections: [ObjectIdentifier: DownstreamConnection] = [:]
@@ -34,7 +34,7 @@ package final class ProxyLoop {
     /// Most stream objects that are kept for reuse.
     private static let maxIdleStreams = 256
 
-    package init(on loop: Loop, runtime: ProxyRuntime, upstream: UpstreamLoop) {
+    public init(on loop: Loop, runtime: ProxyRuntime, upstream: UpstreamLoop) {
         self.loop = loop
         self.runtime = runtime
         self.upstream = upstream
@@ -44,7 +44,7 @@ package final class ProxyLoop {
     }
 
     /// New settings: for connections and streams that begin from now on.
-    package func take(_ runtime: ProxyRuntime) {
+    public func take(_ runtime: ProxyRuntime) {
         if HTTP2Settings(runtime.settings) != HTTP2Settings(self.runtime.settings) {
             self.sessionFactory = HTTP2SessionFactory(settings: HTTP2Settings(runtime.settings))
         }
@@ -58,7 +58,7 @@ package final class ProxyLoop {
     // MARK: Connections
 
     /// Makes what goes on top of an accepted link.
-    package func accept(listener: String, access: ListenerAccess = ListenerAccess()) -> DownstreamConnection {
+    public func accept(listener: String, access: ListenerAccess = ListenerAccess()) -> DownstreamConnection {
         DownstreamConnection(on: self, listener: listener, access: access)
     }
 
@@ -77,24 +77,24 @@ package final class ProxyLoop {
         }
     }
 
-    package var connectionCount: Int { self.connections.count }
+    public var connectionCount: Int { self.connections.count }
     var openConnections: some Collection<DownstreamConnection> { self.connections.values }
 
     /// First step of a drain: every caller is told to open no new streams; those under way still get in.
-    package func startDrain() {
+    public func startDrain() {
         self.isDraining = true
         for connection in self.connections.values { connection.shutDown() }
         self.tellWatchers()
     }
 
     /// Second step: streams opened from now on are refused; connections close with their last stream.
-    package func finishDrain() {
+    public func finishDrain() {
         self.endWatches()
         for connection in self.connections.values { connection.finishShutDown() }
     }
 
     /// Last step: what is still open is cut.
-    package func abort() {
+    public func abort() {
         for connection in self.connections.values { connection.abort() }
         self.upstream.abort()
     }

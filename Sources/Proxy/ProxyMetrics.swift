@@ -1,16 +1,16 @@
-package import Telemetry
+public import Telemetry
 import Transport
-package import Wire
+public import Wire
 
 /// What the downstream side counts. Handles are made once, so that counting is one atomic addition.
-package final class ProxyMetrics: Sendable {
-    package let activeStreams: Gauge
-    package let connections: Gauge
+public final class ProxyMetrics: Sendable {
+    public let activeStreams: Gauge
+    public let connections: Gauge
     /// Request bytes that wait for a first message to be whole, or for a replica.
-    package let heldBytes: Gauge
-    package let undecodedHints: Counter
-    package let notHTTP2: Counter
-    package let protocolErrors: Counter
+    public let heldBytes: Gauge
+    public let undecodedHints: Counter
+    public let notHTTP2: Counter
+    public let protocolErrors: Counter
     private let handshakeFailures: [TLSFailure.Kind: Counter]
     private let defences: [String: Counter]
     private let localReplies: [LocalReply.Cause: Counter]
@@ -19,7 +19,7 @@ package final class ProxyMetrics: Sendable {
     private static let methods = BackendMethod.allCases.map(\.rawValue) + ["other"]
     private static let statuses = GRPCStatusCode.allCases.map(\.name) + ["none"]
 
-    package init(clusters: [String], registry: MetricRegistry) {
+    public init(clusters: [String], registry: MetricRegistry) {
         self.activeStreams = registry.gauge(
             "homing_streams_active", help: "Downstream streams that are open.")
         self.connections = registry.gauge(
@@ -70,10 +70,10 @@ package final class ProxyMetrics: Sendable {
         }
     }
 
-    package func defended(_ defence: Defence) { self.defences[defence.rawValue]?.add() }
-    package func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
+    public func defended(_ defence: Defence) { self.defences[defence.rawValue]?.add() }
+    public func defended(_ offence: HTTP2Offence) { self.defences[offence.rawValue]?.add() }
 
-    package func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
+    public func replied(_ cause: LocalReply.Cause) { self.localReplies[cause]?.add() }
 
     func handshakeFailed(_ kind: TLSFailure.Kind) { self.handshakeFailures[kind]?.add() }
 

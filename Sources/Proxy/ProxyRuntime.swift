@@ -1,24 +1,24 @@
-package import Logging
-package import Telemetry
+public import Logging
+public import Telemetry
 internal import Transport
-package import Upstream
+public import Upstream
 
 /// What all loops of a proxy share: settings, clusters, counters. Never changed: new settings make a new one, which every
 /// loop takes up in its turn, and streams keep the one that they began with. Safe to use from every thread.
-package final class ProxyRuntime: Sendable {
-    package let settings: ProxySettings
+public final class ProxyRuntime: Sendable {
+    public let settings: ProxySettings
     /// How many loops share the limits of the process.
-    package let loopCount: Int
-    package let directory: ClusterDirectory
+    public let loopCount: Int
+    public let directory: ClusterDirectory
     /// Settings of the clusters, by position in the directory.
     let sections: [ClusterSettings]
     /// By position of the cluster in the directory.
-    package let models: [ModelLifecycle]
-    package let metrics: ProxyMetrics
-    package let accessLog: AccessLog
+    public let models: [ModelLifecycle]
+    public let metrics: ProxyMetrics
+    public let accessLog: AccessLog
     private let log: Logger
 
-    package init(
+    public init(
         settings: ProxySettings, loopCount: Int = 1, directory: ClusterDirectory, models: [ModelLifecycle],
         metrics: ProxyMetrics, accessLog: AccessLog,
         log: Logger = Logger(label: "homing") { _ in SwiftLogNoOpLogHandler() }
@@ -35,7 +35,7 @@ package final class ProxyRuntime: Sendable {
 
     /// The same with other settings, those of the clusters as they are now.
     /// - Parameter directory: of the same clusters in the same order.
-    package func with(_ settings: ProxySettings, _ directory: ClusterDirectory) -> ProxyRuntime {
+    public func with(_ settings: ProxySettings, _ directory: ClusterDirectory) -> ProxyRuntime {
         ProxyRuntime(
             settings: settings, loopCount: self.loopCount, directory: directory, models: self.models,
             metrics: self.metrics, accessLog: self.accessLog, log: self.log)

@@ -1,15 +1,15 @@
-package import Wire
+public import Wire
 
 /// Which tokens a listener takes. Several, so that an old one goes on while callers get the new one.
-package struct TokenCheck: Sendable {
+public struct TokenCheck: Sendable {
     /// None: every caller is let in.
     private let tokens: BearerTokens
 
     /// - Parameter tokens: none at all means that every caller is let in.
-    package init(_ tokens: [BearerToken] = []) { self.init(BearerTokens(tokens)) }
+    public init(_ tokens: [BearerToken] = []) { self.init(BearerTokens(tokens)) }
 
     /// - Parameter tokens: may be exchanged later.
-    package init(_ tokens: BearerTokens) { self.tokens = tokens }
+    public init(_ tokens: BearerTokens) { self.tokens = tokens }
 
     /// Why a caller is not let in; nil when it is. Says the same as a worker would.
     func refusal(of headers: HeaderBlock) -> LocalReply.Cause? {

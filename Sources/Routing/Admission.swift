@@ -87,7 +87,7 @@ struct Admission: Sendable {
 extension ReplicaTable {
     /// The replica is back after it was out: its share of new streams grows over `slow_start_ms`. Nothing happens when it
     /// is gone.
-    package mutating func beginRamp(_ replica: ReplicaID, at now: Instant) {
+    public mutating func beginRamp(_ replica: ReplicaID, at now: Instant) {
         guard let slot = self.slot(of: replica) else { return }
         self.admission.ramp(slot: slot, durationNs: UInt64(max(0, self.settings.slowStartMs)) * 1_000_000, at: now)
     }

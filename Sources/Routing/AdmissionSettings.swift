@@ -1,24 +1,24 @@
 /// How many streams a replica is given at a time, and how the others wait. Configuration section
 /// `clusters[].admission`.
-package struct AdmissionSettings: Sendable, Equatable {
+public struct AdmissionSettings: Sendable, Equatable {
     /// Most streams that one replica is given at a time, whatever the policy.
-    package var maxInFlight = InFlightLimit.off
+    public var maxInFlight = InFlightLimit.off
     /// Most streams that wait in the proxy at a time. Past it a stream that no replica may take is refused, and one that
     /// only waits for a better moment goes at once. At least 1.
-    package var maxWaiting = 256
+    public var maxWaiting = 256
     /// Longest time that a stream waits for a replica that may take it, in milliseconds; then it is refused. At least 1.
-    package var maxWaitMs = 30_000
+    public var maxWaitMs = 30_000
     /// Whose streams take turns. Routing is handed the keys.
-    package var fairBy = CallerKey.token
+    public var fairBy = CallerKey.token
 
-    package init() {}
+    public init() {}
 
     /// Whether a replica may be full.
-    package var isLimiting: Bool { self.maxInFlight != .off }
+    public var isLimiting: Bool { self.maxInFlight != .off }
 }
 
 /// The most streams that a replica is given at a time.
-package enum InFlightLimit: Sendable, Equatable {
+public enum InFlightLimit: Sendable, Equatable {
     /// As many as come.
     case off
     /// At least 1.
@@ -28,7 +28,7 @@ package enum InFlightLimit: Sendable, Equatable {
 }
 
 /// What tells callers apart that wait in the same queue.
-package enum CallerKey: Sendable, Equatable {
+public enum CallerKey: Sendable, Equatable {
     /// The token that they sent; the connection without one.
     case token
     case connection

@@ -12,7 +12,7 @@
 /// stalled: its connection has gone silent.   ejected ──time──► trial: it fails too often, or answers far too late.
 /// ```
 /// The table only reads it: who changes it and when is the owner's business.
-package enum Availability: UInt8, CaseIterable, Sendable {
+public enum Availability: UInt8, CaseIterable, Sendable {
     /// Answers, and holds its model.
     case available
     /// Not probed yet.
@@ -35,7 +35,7 @@ package enum Availability: UInt8, CaseIterable, Sendable {
     case trial
 
     /// Whether a replica in this state may get a stream.
-    package enum Standing: Sendable {
+    public enum Standing: Sendable {
         /// Yes.
         case candidate
         /// Only when the cluster has no candidate.
@@ -44,7 +44,7 @@ package enum Availability: UInt8, CaseIterable, Sendable {
         case out
     }
 
-    package var standing: Standing {
+    public var standing: Standing {
         switch self {
         case .available, .trial: .candidate
         case .unknown, .suspect, .stalled, .ejected: .lastResort
@@ -53,7 +53,7 @@ package enum Availability: UInt8, CaseIterable, Sendable {
     }
 
     /// Stable text for logs, metric labels and the admin port.
-    package var name: String {
+    public var name: String {
         switch self {
         case .available: "available"
         case .unknown: "unknown"

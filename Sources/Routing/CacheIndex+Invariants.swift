@@ -1,7 +1,7 @@
 /// What must hold between any two calls. For tests: it looks at every block.
 extension CacheIndex {
     /// One sentence per broken promise; empty when the index is sound.
-    package func checkInvariants() -> [String] {
+    public func checkInvariants() -> [String] {
         var broken: [String] = []
         if self.count > self.capacity { broken.append("the index remembers more than it may") }
         if self.table.count != self.count { broken.append("the table and the arena do not count the same blocks") }

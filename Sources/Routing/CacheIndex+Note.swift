@@ -1,7 +1,7 @@
 /// Remembers who gets what, and takes it back.
 extension CacheIndex {
     /// Remembers that the replica in `slot` gets `chain` now. A chain longer than the index is noted in part.
-    package mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> CacheTicket {
+    public mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> CacheTicket {
         self.noteAndProfile(chain, slot: slot, at: now).ticket
     }
 
@@ -49,14 +49,14 @@ extension CacheIndex {
     }
 
     /// The replica is done with what was noted: it used all of it until now. What it forgot since stays forgotten.
-    package mutating func touchAgain(_ ticket: CacheTicket) {
+    public mutating func touchAgain(_ ticket: CacheTicket) {
         guard self.isCurrent(ticket) else { return }
         _ = self.touch(from: ticket.entry, slot: Int(ticket.slot), onlyKnown: true)
     }
 
     /// Takes back what a note claimed, because its stream never reached the replica: the blocks that the replica was
     /// not known to have. That the others were touched stays believed.
-    package mutating func withdraw(_ ticket: CacheTicket) {
+    public mutating func withdraw(_ ticket: CacheTicket) {
         guard self.isCurrent(ticket) else { return }
         var entry = ticket.entry
         for _ in 0..<ticket.claimed where entry >= 0 {

@@ -8,11 +8,11 @@
 /// ```
 /// A replica never has a block more recently than the block before it, so what it holds of a prompt is told by the
 /// deepest block that it holds. Replicas are named by their dense slot. Part of an `ExpectedTTFT`, under its lock.
-package struct CacheIndex: Sendable {
+public struct CacheIndex: Sendable {
     /// Most blocks that are remembered.
-    package let capacity: Int
+    public let capacity: Int
     /// Blocks remembered now.
-    package internal(set) var count = 0
+    public internal(set) var count = 0
 
     var entries = ContiguousArray<CacheEntry>()
     var table = BlockTable()
@@ -44,7 +44,7 @@ package struct CacheIndex: Sendable {
     }
 
     /// `capacity` at least 1.
-    package init(capacity: Int, sharingDiscount: Double = 0.3) {
+    public init(capacity: Int, sharingDiscount: Double = 0.3) {
         precondition(capacity >= 1, "an index has room for a block")
         self.capacity = min(capacity, BlockTable.positionLimit)
         self.sharingDiscount = sharingDiscount
@@ -53,7 +53,7 @@ package struct CacheIndex: Sendable {
     }
 
     /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
-    package var memoryBytes: Int {
+    public var memoryBytes: Int {
         self.entries.count * MemoryLayout<CacheEntry>.stride + self.table.memoryBytes
             + self.owners.count * MemoryLayout<CacheOwners>.stride
     }
@@ -66,10 +66,10 @@ package struct CacheIndex: Sendable {
     }
 
     /// Blocks that the replica in `slot` was sent and did not forget, in its cache or not.
-    package func blocks(heldBy slot: Int) -> Int { slot < self.caches.count ? self.caches[slot].blocks : 0 }
+    public func blocks(heldBy slot: Int) -> Int { slot < self.caches.count ? self.caches[slot].blocks : 0 }
 
     /// The replica in `slot` has an empty cache of this size from now on.
-    package mutating func reset(slot: Int, capacityBytes: UInt64) {
+    public mutating func reset(slot: Int, capacityBytes: UInt64) {
         precondition(slot < Int(CacheOwners.follow), "a cluster has fewer replicas than slots")
         while self.caches.count <= slot { self.caches.append(ReplicaCache(capacityBytes: capacityBytes)) }
         self.caches[slot] = ReplicaCache(
@@ -77,7 +77,7 @@ package struct CacheIndex: Sendable {
     }
 
     /// Fills `held`, one element per slot: what of `chain` each replica is believed to hold.
-    package mutating func match(_ chain: PrefixChain, at now: Instant, into held: inout ContiguousArray<HeldPrefix>) {
+    public mutating func match(_ chain: PrefixChain, at now: Instant, into held: inout ContiguousArray<HeldPrefix>) {
         var held = held.mutableSpan
         for slot in held.indices { held[slot] = .nothing }
         self.makeRoom(chain.count)
@@ -210,27 +210,27 @@ package struct CacheIndex: Sendable {
 }
 
 /// What one replica is believed to hold of one prompt.
-package struct HeldPrefix: Sendable, Equatable {
+public struct HeldPrefix: Sendable, Equatable {
     /// Leading blocks.
-    package var blocks: Int
+    public var blocks: Int
     /// Their length.
-    package var bytes: Int
+    public var bytes: Int
     /// Their length, less what is discounted of heads that everybody shares: to compute those once more on another
     /// replica serves all who come after.
-    package var unsharedBytes: Int
+    public var unsharedBytes: Int
 
-    package init(blocks: Int, bytes: Int, unsharedBytes: Int) {
+    public init(blocks: Int, bytes: Int, unsharedBytes: Int) {
         self.blocks = blocks
         self.bytes = bytes
         self.unsharedBytes = unsharedBytes
     }
 
-    package static let nothing = HeldPrefix(blocks: 0, bytes: 0, unsharedBytes: 0)
+    public static let nothing = HeldPrefix(blocks: 0, bytes: 0, unsharedBytes: 0)
 }
 
 /// What one `CacheIndex.note` said, so that it can be renewed or taken back. It holds no reference: the index may
 /// forget everything while tickets are out.
-package struct CacheTicket: Sendable, Equatable {
+public struct CacheTicket: Sendable, Equatable {
     /// Arena position of the deepest block.
     let entry: Int32
     /// Blocks at the deep end of the chain that the replica was not known to have before.
@@ -239,5 +239,5 @@ package struct CacheTicket: Sendable, Equatable {
     let slot: UInt16
 
     /// Nothing was noted.
-    package static let nothing = CacheTicket(entry: -1, claimed: 0, hash: 0, slot: 0)
+    public static let nothing = CacheTicket(entry: -1, claimed: 0, hash: 0, slot: 0)
 }

@@ -1,24 +1,24 @@
 /// A replica that may get the stream, as it is at the moment of the pick. Pickers see nothing else of the table.
-package struct Candidate: Sendable {
-    package var replica: ReplicaID
+public struct Candidate: Sendable {
+    public var replica: ReplicaID
     /// Digest of its name, by which other proxies know it too.
-    package var nameHash: UInt64
+    public var nameHash: UInt64
     /// Streams on it now.
-    package var inFlight: Int
+    public var inFlight: Int
     /// Number of the pick that chose it last, counted over the whole table; zero when none did.
-    package var lastPick: UInt64
+    public var lastPick: UInt64
     /// How much the operator prefers it; only breaks ties.
-    package var weight: Int
+    public var weight: Int
     /// Leading blocks of this prompt that it is believed to hold.
-    package var matchedBlocks: Int
+    public var matchedBlocks: Int
     /// Blocks of all prompts that it is believed to hold.
-    package var cachedBlocks: Int
+    public var cachedBlocks: Int
     /// Whether it may be given another stream.
     var hasRoom = true
     /// Where the table keeps it.
     var slot: Int
 
-    package init(
+    public init(
         replica: ReplicaID, inFlight: Int, lastPick: UInt64 = 0, weight: Int = 1, matchedBlocks: Int = 0,
         cachedBlocks: Int = 0
     ) {

@@ -1,26 +1,26 @@
 /// Who could have been picked, and how busy each one was before the pick: the first few candidates. A value without an
 /// allocation, so that every pick can bring its own.
-package struct CandidateLoads: Sendable {
+public struct CandidateLoads: Sendable {
     /// One candidate.
-    package struct Load: Sendable, Equatable {
-        package var replica = ReplicaID(number: 0)
+    public struct Load: Sendable, Equatable {
+        public var replica = ReplicaID(number: 0)
         /// Streams on it.
-        package var inFlight: Int32 = 0
+        public var inFlight: Int32 = 0
         /// Leading blocks of the prompt that it is believed to hold.
-        package var matchedBlocks: Int32 = 0
+        public var matchedBlocks: Int32 = 0
     }
 
     /// Candidates that are kept of one pick.
-    package static let most = 8
+    public static let most = 8
 
     private var loads = InlineArray<8, Load>(repeating: Load())
     /// Candidates that are kept.
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// Candidates that there were.
-    package private(set) var total = 0
+    public private(set) var total = 0
 
     /// None: the pick was no choice.
-    package init() {}
+    public init() {}
 
     /// - Parameter chosen: position of the one that was picked. It is kept, if need be in place of the last one.
     init(_ candidates: ContiguousArray<Candidate>, chosen: Int) {
@@ -30,7 +30,7 @@ package struct CandidateLoads: Sendable {
         if chosen >= self.count, self.count > 0 { self.loads[self.count - 1] = Load(candidates[chosen]) }
     }
 
-    package subscript(position: Int) -> Load {
+    public subscript(position: Int) -> Load {
         precondition(position < self.count, "only the candidates that are kept can be asked for")
         return self.loads[position]
     }

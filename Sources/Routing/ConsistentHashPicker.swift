@@ -3,18 +3,18 @@
 /// with replicas of the same names choose alike without a word between them, in whatever order they came to know them.
 ///
 /// A stream without a hint goes to the least in flight.
-package struct ConsistentHashPicker: Picker {
+public struct ConsistentHashPicker: Picker {
     /// Hash of the prompt's head; nil without a hint.
-    package let head: UInt64?
+    public let head: UInt64?
     /// Times the average number of streams, the new one included, that a replica may have. At least 1.
-    package let loadBound: Double
+    public let loadBound: Double
 
-    package init(head: UInt64?, _ loadBound: Double) {
+    public init(head: UInt64?, _ loadBound: Double) {
         self.head = head
         self.loadBound = loadBound
     }
 
-    package func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
+    public func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
         guard let head = self.head, candidates.count > 1 else {
             return LeastInFlightPicker().pick(among: candidates, promptBlocks: promptBlocks)
         }

@@ -199,18 +199,18 @@ extension ExpectedTTFT {
 }
 
 /// What the answer said about the work, as far as the worker tells. Zero is not told.
-package struct StreamObservation: Sendable, Equatable {
+public struct StreamObservation: Sendable, Equatable {
     /// Tokens of the prompt, cached or not.
-    package var promptTokens: Int
-    package var outputTokens: Int
+    public var promptTokens: Int
+    public var outputTokens: Int
     /// How long the prompt took, in milliseconds.
-    package var promptMs: Double
+    public var promptMs: Double
 
-    package init(promptTokens: Int = 0, outputTokens: Int = 0, promptMs: Double = 0) {
+    public init(promptTokens: Int = 0, outputTokens: Int = 0, promptMs: Double = 0) {
         self.promptTokens = promptTokens
         self.outputTokens = outputTokens
         self.promptMs = promptMs
     }
 
-    package static let none = StreamObservation()
+    public static let none = StreamObservation()
 }

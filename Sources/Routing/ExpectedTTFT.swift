@@ -7,19 +7,19 @@
 /// ```
 /// The uncached part of the prompt comes from a model of every replica's cache. All of it is learned from when streams
 /// have their first response. Part of a `ReplicaTable`, under its lock; a value without clock, log or I/O.
-package struct ExpectedTTFT: Sendable {
+public struct ExpectedTTFT: Sendable {
     private(set) var settings: ExpectedTTFTSettings
-    package internal(set) var index: CacheIndex
-    package internal(set) var model: ServiceModel
+    public internal(set) var index: CacheIndex
+    public internal(set) var model: ServiceModel
     /// Bytes of prompt per token, learned from what replies say.
-    package internal(set) var bytesPerToken: Double
+    public internal(set) var bytesPerToken: Double
     /// By slot.
     var loads = ContiguousArray<ReplicaLoad>()
     var records = ContiguousArray<StreamRecord>()
     var firstUnusedRecord: Int32 = -1
     /// Prompts without a first response, those that are held back included, per replica, averaged over a quarter of a
     /// minute.
-    package internal(set) var waitingPerReplica = 0.0
+    public internal(set) var waitingPerReplica = 0.0
     var waitingAt: Instant?
     /// Prompts that the table held back when the last one arrived.
     var heldBack = 0
@@ -44,7 +44,7 @@ package struct ExpectedTTFT: Sendable {
     /// By candidate, seconds until it would start. Kept for its memory.
     var starts = ContiguousArray<Double>()
 
-    package init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
+    public init(settings: ExpectedTTFTSettings, maxBlocks: Int) {
         self.settings = settings
         self.line = LineBelief(isAssumed: settings.startsInLine)
         self.index = CacheIndex(capacity: maxBlocks, sharingDiscount: settings.sharingDiscount)

@@ -1,18 +1,18 @@
 /// Says when a replica has too many streams, compared with the least busy one, to be kept for its cache alone.
-package struct LoadGuard: Equatable, Sendable {
+public struct LoadGuard: Equatable, Sendable {
     /// Streams above the least busy one. At least 0.
-    package var absolute: Int
+    public var absolute: Int
     /// Times the least busy one's streams, plus one. At least 1.
-    package var relative: Double
+    public var relative: Double
 
-    package init(absolute: Int, relative: Double) {
+    public init(absolute: Int, relative: Double) {
         self.absolute = absolute
         self.relative = relative
     }
 
     /// Whether a replica with `inFlight` streams is admissible when the least busy one has `least`. The least busy one
     /// itself always is.
-    package func admits(_ inFlight: Int, least: Int) -> Bool {
+    public func admits(_ inFlight: Int, least: Int) -> Bool {
         inFlight - least <= self.absolute && Double(inFlight) <= Double(least) * self.relative + 1
     }
 }

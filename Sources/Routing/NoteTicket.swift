@@ -1,6 +1,6 @@
 /// What one `PrefixIndex.note` claimed, so that it can be taken back. It holds no reference: an index may forget
 /// everything while tickets are out.
-package struct NoteTicket: Sendable, Equatable {
+public struct NoteTicket: Sendable, Equatable {
     /// Arena position of the deepest block that was noted.
     let entry: Int32
     /// Blocks at the deep end of the chain that the replica was not believed to hold before.
@@ -11,5 +11,5 @@ package struct NoteTicket: Sendable, Equatable {
     let serial: UInt16
 
     /// Nothing was noted.
-    package static let nothing = NoteTicket(entry: -1, claimed: 0, hash: 0, slot: 0, generation: 0, serial: 0)
+    public static let nothing = NoteTicket(entry: -1, claimed: 0, hash: 0, slot: 0, generation: 0, serial: 0)
 }

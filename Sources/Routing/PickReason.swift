@@ -1,5 +1,5 @@
 /// Why a replica was picked.
-package enum PickReason: String, CaseIterable, Sendable {
+public enum PickReason: String, CaseIterable, Sendable {
     /// Nobody else could have been.
     case onlyCandidate = "only_candidate"
     /// It holds enough of this prompt.
@@ -24,10 +24,10 @@ package enum PickReason: String, CaseIterable, Sendable {
     case followed
 
     /// Stable text for logs and metric labels.
-    package var name: String { self.rawValue }
+    public var name: String { self.rawValue }
 
     /// Position in `allCases`, for tables that have a row for each reason.
-    package var position: Int {
+    public var position: Int {
         switch self {
         case .onlyCandidate: 0
         case .prefixMatch: 1

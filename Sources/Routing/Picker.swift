@@ -2,21 +2,21 @@
 /// decides in the proxy, in `homing replay` and in a test.
 ///
 /// A new policy is a type in a file of its own, a case of `PolicyName`, and a line in `ReplicaTable.choose`.
-package protocol Picker: Sendable {
+public protocol Picker: Sendable {
     /// Chooses among `candidates`, which are in the order in which they joined; nil only when there are none. None is
     /// there twice. `promptBlocks` is the length of the prompt's chain, zero without a hint.
     func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice?
 }
 
 /// What a picker chose, and why.
-package struct Choice: Equatable, Sendable {
+public struct Choice: Equatable, Sendable {
     /// The chosen one's position among the candidates.
-    package var position: Int
-    package var reason: PickReason
+    public var position: Int
+    public var reason: PickReason
     /// A replica that holds more of this prompt was left out because it was too busy.
-    package var diverted: Bool
+    public var diverted: Bool
 
-    package init(position: Int, reason: PickReason, diverted: Bool = false) {
+    public init(position: Int, reason: PickReason, diverted: Bool = false) {
         self.position = position
         self.reason = reason
         self.diverted = diverted

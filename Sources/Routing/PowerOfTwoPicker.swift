@@ -1,14 +1,14 @@
 /// The emptier one of two that are chosen at random (Mitzenmacher, 2001). Randomness comes in as two numbers.
-package struct PowerOfTwoPicker: Picker {
-    package let first: UInt64
-    package let second: UInt64
+public struct PowerOfTwoPicker: Picker {
+    public let first: UInt64
+    public let second: UInt64
 
-    package init(first: UInt64, second: UInt64) {
+    public init(first: UInt64, second: UInt64) {
         self.first = first
         self.second = second
     }
 
-    package func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
+    public func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
         guard !candidates.isEmpty else { return nil }
         guard candidates.count > 1 else { return Choice(position: 0, reason: .onlyCandidate) }
         let one = Int(self.first % UInt64(candidates.count))

@@ -9,12 +9,12 @@
 ///   less the better. LocalAI orders by what they hold alone, decayed with age.
 ///
 /// A stream without a hint goes to the least in flight, as there.
-package struct PrefixCachePicker: Picker {
+public struct PrefixCachePicker: Picker {
     /// Smallest share of the prompt's blocks that counts as warm, 0 to 1, inclusive.
-    package let minPrefixMatch: Double
-    package let loadGuard: LoadGuard
+    public let minPrefixMatch: Double
+    public let loadGuard: LoadGuard
 
-    package init(minPrefixMatch: Double, loadGuard: LoadGuard) {
+    public init(minPrefixMatch: Double, loadGuard: LoadGuard) {
         self.minPrefixMatch = minPrefixMatch
         self.loadGuard = loadGuard
     }
@@ -25,7 +25,7 @@ package struct PrefixCachePicker: Picker {
             loadGuard: LoadGuard(absolute: settings.balanceAbsolute, relative: settings.balanceRelative))
     }
 
-    package func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
+    public func pick(among candidates: Span<Candidate>, promptBlocks: Int) -> Choice? {
         guard candidates.count > 1, promptBlocks > 0 else {
             return LeastInFlightPicker().pick(among: candidates, promptBlocks: promptBlocks)
         }

@@ -11,16 +11,16 @@ import CXXHash
 /// conversation's next turn matches all of this one. The text may arrive in pieces of any size; none of it is kept.
 /// A chain is used again for the next prompt after `begin`: it keeps its memory and allocates nothing once it has
 /// held a prompt of the same length.
-package struct PrefixChain: Sendable {
-    package let mode: ChainMode
+public struct PrefixChain: Sendable {
+    public let mode: ChainMode
     /// Size of a block in the compatible mode; the last one of a prompt may be shorter.
-    package let blockBytes: Int
+    public let blockBytes: Int
     /// Blocks after which the rest of a prompt is ignored.
-    package let maxBlocks: Int
+    public let maxBlocks: Int
     /// Bytes after which the rest of a prompt is ignored.
-    package let maxBytes: Int
+    public let maxBytes: Int
     /// Bytes that took part: those behind the last block that counts did not.
-    package private(set) var byteCount = 0
+    public private(set) var byteCount = 0
 
     private var hashes = ContiguousArray<UInt64>()
     /// Bytes of the prompt up to the end of each block.
@@ -52,19 +52,19 @@ package struct PrefixChain: Sendable {
     }
 
     /// A chain of the compatible mode. Both at least 1.
-    package init(blockBytes: Int, maxBlocks: Int) {
+    public init(blockBytes: Int, maxBlocks: Int) {
         let (maxBytes, overflows) = blockBytes.multipliedReportingOverflow(by: maxBlocks)
         self.init(
             mode: .compatible, blockBytes: blockBytes, maxBlocks: maxBlocks, maxBytes: overflows ? .max : maxBytes)
     }
 
     /// A chain of the own mode for prompts of up to `maxBytes`, at least 1; the rest of a longer one is ignored.
-    package init(maxBytes: Int) {
+    public init(maxBytes: Int) {
         self.init(mode: .own, blockBytes: Self.smallestBlock, maxBlocks: 16_384, maxBytes: maxBytes)
     }
 
     /// An empty chain for prompts of a cluster with these settings.
-    package init(settings: RoutingSettings) {
+    public init(settings: RoutingSettings) {
         switch settings.chain {
         case .compatible: self.init(blockBytes: settings.blockBytes, maxBlocks: settings.maxBlocks)
         case .own: self.init(maxBytes: settings.maxPromptBytes)
@@ -72,47 +72,47 @@ package struct PrefixChain: Sendable {
     }
 
     /// What the first block is chained to: prompts of different models never match.
-    package static func salt(model: String) -> UInt64 {
+    public static func salt(model: String) -> UInt64 {
         var model = model
         return model.withUTF8 { unsafe XXH64($0.baseAddress, $0.count, 0) }
     }
 
     /// As `salt(model: String)`, of a name that is still bytes.
-    package static func salt(model: RawSpan) -> UInt64 {
+    public static func salt(model: RawSpan) -> UInt64 {
         unsafe model.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
     }
 
     /// A digest of any bytes, with the same hash: to know options or a message again.
     /// - Parameter seed: another seed makes another digest of the same bytes.
-    package static func digest(_ bytes: [UInt8], seed: UInt64 = 0) -> UInt64 {
+    public static func digest(_ bytes: [UInt8], seed: UInt64 = 0) -> UInt64 {
         unsafe bytes.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, seed) }
     }
 
     /// As `salt(model: RawSpan)`.
-    package static func salt(model: Span<UInt8>) -> UInt64 {
+    public static func salt(model: Span<UInt8>) -> UInt64 {
         unsafe self.salt(model: model.bytes)
     }
 
     /// Blocks so far. A block at the end that is shorter than it could be counts after `cut` or `finish`.
-    package var count: Int { self.hashes.count }
+    public var count: Int { self.hashes.count }
 
     /// No block: no hint for a pick.
-    package var isEmpty: Bool { self.hashes.isEmpty }
+    public var isEmpty: Bool { self.hashes.isEmpty }
 
     /// The hash of the text up to and with block `position`.
-    package subscript(position: Int) -> UInt64 { self.hashes[position] }
+    public subscript(position: Int) -> UInt64 { self.hashes[position] }
 
     /// Nothing behind this point would take part: the caller may stop reading.
-    package var isFull: Bool { self.hashes.count == self.maxBlocks || self.byteCount >= self.maxBytes }
+    public var isFull: Bool { self.hashes.count == self.maxBlocks || self.byteCount >= self.maxBytes }
 
     /// Forgets the last prompt and starts one of the model that `salt` was made of.
-    package mutating func begin(salt: UInt64) {
+    public mutating func begin(salt: UInt64) {
         self.removeAll(keepingCapacity: true)
         self.previous = salt
     }
 
     /// Takes the next piece of the prompt. Not after `finish`.
-    package mutating func append(_ bytes: RawSpan) {
+    public mutating func append(_ bytes: RawSpan) {
         precondition(!self.isFinished, "a finished chain takes no more text")
         var offset = 0
         let most = min(bytes.byteCount, self.maxBytes - self.byteCount)
@@ -132,19 +132,19 @@ package struct PrefixChain: Sendable {
     }
 
     /// As `append(_ bytes: RawSpan)`. Of bytes, the raw span shows nothing that the span did not.
-    package mutating func append(_ bytes: Span<UInt8>) {
+    public mutating func append(_ bytes: Span<UInt8>) {
         unsafe self.append(bytes.bytes)
     }
 
     /// Takes what stands for an attachment: bytes that shape the cache and are no text.
-    package mutating func append(digestOf bytes: RawSpan) {
+    public mutating func append(digestOf bytes: RawSpan) {
         let digest = unsafe bytes.withUnsafeBytes { unsafe Self.hash($0) }
         unsafe withUnsafeBytes(of: digest) { unsafe self.append($0.bytes) }
     }
 
     /// Takes a block that was hashed elsewhere: `content` says what is in it alone, `bytes` how long it is. For traces,
     /// which name blocks and show no text.
-    package mutating func append(block content: UInt64, bytes: Int) {
+    public mutating func append(block content: UInt64, bytes: Int) {
         guard !self.isFull else { return }
         let linked: InlineArray<2, UInt64> = [self.previous, content]
         self.previous = unsafe linked.span.withUnsafeBytes { unsafe XXH64($0.baseAddress, $0.count, 0) }
@@ -153,18 +153,18 @@ package struct PrefixChain: Sendable {
     }
 
     /// Ends a block here, at a message's end. Does nothing in the compatible mode.
-    package mutating func cut() {
+    public mutating func cut() {
         if self.mode == .own, self.filled > 0, self.hashes.count < self.maxBlocks { self.closeBlock() }
     }
 
     /// Ends the prompt: what is left over becomes its last, shorter block. A second call does nothing.
-    package mutating func finish() {
+    public mutating func finish() {
         if self.filled > 0 { self.closeBlock() }
         self.isFinished = true
     }
 
     /// Back to an empty chain with salt zero.
-    package mutating func removeAll(keepingCapacity: Bool) {
+    public mutating func removeAll(keepingCapacity: Bool) {
         self.hashes.removeAll(keepingCapacity: keepingCapacity)
         self.ends.removeAll(keepingCapacity: keepingCapacity)
         self.filled = 0
@@ -175,7 +175,7 @@ package struct PrefixChain: Sendable {
     }
 
     /// Bytes in the first `blocks` blocks.
-    package func bytes(inFirst blocks: Int) -> Int {
+    public func bytes(inFirst blocks: Int) -> Int {
         blocks <= 0 ? 0 : blocks >= self.count ? self.byteCount : Int(self.ends[blocks - 1])
     }
 

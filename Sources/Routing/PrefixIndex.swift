@@ -8,7 +8,7 @@
 /// ```
 /// Replicas are named by their dense slot; `forget` gives the slot a new generation, and whatever was said of the old
 /// one means nothing from then on. It is part of a `ReplicaTable` and lives under its lock.
-package struct PrefixIndex: Sendable {
+public struct PrefixIndex: Sendable {
     /// What is kept per replica slot.
     struct Holder: Sendable {
         /// Never zero.
@@ -18,12 +18,12 @@ package struct PrefixIndex: Sendable {
     }
 
     /// Most blocks that are remembered.
-    package let capacity: Int
+    public let capacity: Int
     /// Age in milliseconds past which a mark means nothing; nil is never.
     private(set) var timeToLive: Int32?
 
     /// Blocks remembered now.
-    package internal(set) var count = 0
+    public internal(set) var count = 0
 
     var entries = ContiguousArray<PrefixEntry>()
     var table = BlockTable()
@@ -34,7 +34,7 @@ package struct PrefixIndex: Sendable {
     var serial: UInt16 = 0
 
     /// `capacity` at least 1. A `timeToLiveMs` of zero, or of more than 24 days, is for ever.
-    package init(capacity: Int, timeToLiveMs: Int) {
+    public init(capacity: Int, timeToLiveMs: Int) {
         precondition(capacity >= 1 && timeToLiveMs >= 0, "an index has room for a block and no negative age")
         self.capacity = min(capacity, Int(Int32.max))
         self.timeToLive = timeToLiveMs == 0 ? nil : Int32(exactly: timeToLiveMs)
@@ -61,18 +61,18 @@ package struct PrefixIndex: Sendable {
     }
 
     /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
-    package var memoryBytes: Int { self.entries.count * MemoryLayout<PrefixEntry>.stride + self.table.memoryBytes }
+    public var memoryBytes: Int { self.entries.count * MemoryLayout<PrefixEntry>.stride + self.table.memoryBytes }
 
     /// Blocks that the replica in `slot` is believed to hold. Those that are too old count until a note or a sweep
     /// meets them.
-    package func blocks(heldBy slot: Int) -> Int {
+    public func blocks(heldBy slot: Int) -> Int {
         slot < self.holders.count ? self.holders[slot].blocks : 0
     }
 
     /// Fills `depths`, one element per slot: how many leading blocks of `chain` each replica is believed to hold.
     /// The deepest block with its mark counts: to serve it, the replica had to have all before it. Elements past the
     /// last slot that ever noted something are zero. Nothing changes by being asked.
-    package func match(_ chain: PrefixChain, at now: Instant, into depths: inout ContiguousArray<Int>) {
+    public func match(_ chain: PrefixChain, at now: Instant, into depths: inout ContiguousArray<Int>) {
         for slot in depths.indices { depths[slot] = 0 }
         let now = Self.stamp(now)
         let entries = self.entries.span
@@ -92,7 +92,7 @@ package struct PrefixIndex: Sendable {
     }
 
     /// Remembers that the replica in `slot` gets `chain` now. A chain longer than the capacity is noted in part.
-    package mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> NoteTicket {
+    public mutating func note(_ chain: PrefixChain, slot: Int, at now: Instant) -> NoteTicket {
         guard !chain.isEmpty else { return .nothing }
         self.ensureHolder(slot)
         self.serial &+= 1
@@ -128,7 +128,7 @@ package struct PrefixIndex: Sendable {
     /// Takes back what a note claimed, because its stream never reached the replica: the blocks that the replica was not
     /// believed to hold before, as far as no later note renewed them. What it was believed to hold stays. A mark that
     /// was displaced by the claim does not return. Does nothing when the deepest block's mark is gone or renewed.
-    package mutating func withdraw(_ ticket: NoteTicket) {
+    public mutating func withdraw(_ ticket: NoteTicket) {
         guard ticket.claimed > 0, self.holders[Int(ticket.slot)].generation == ticket.generation,
             Int(ticket.entry) < self.entries.count, self.entries[Int(ticket.entry)].isUsed,
             self.entries[Int(ticket.entry)].hash == ticket.hash,
@@ -145,7 +145,7 @@ package struct PrefixIndex: Sendable {
 
     /// Forgets all that the replica in `slot` was believed to hold: its process restarted, or another replica has the
     /// slot from now on. Takes no time: the marks are seen as stale when they are met.
-    package mutating func forget(slot: Int) {
+    public mutating func forget(slot: Int) {
         guard slot < self.holders.count else { return }
         if self.holders[slot].generation == .max {
             // Once in 65,535 times the numbers start over, and no mark of the first round may be left.
@@ -159,7 +159,7 @@ package struct PrefixIndex: Sendable {
     /// Removes blocks that no replica is believed to hold any more, the least recently noted first, and at most
     /// `limit` of them. Returns how many went. It stops at the first one that somebody holds.
     @discardableResult
-    package mutating func sweep(at now: Instant, limit: Int) -> Int {
+    public mutating func sweep(at now: Instant, limit: Int) -> Int {
         let now = Self.stamp(now)
         var removed = 0
         while removed < limit, self.oldest >= 0, !self.hasLiveMark(self.oldest, at: now) {

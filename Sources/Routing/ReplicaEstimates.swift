@@ -1,27 +1,27 @@
 /// What `expected_ttft` believes of one replica, for people.
-package struct ReplicaEstimates: Equatable, Sendable {
+public struct ReplicaEstimates: Equatable, Sendable {
     /// Prompt tokens that it computes per second, of a prompt of a few thousand.
-    package var prefillTokensPerSecond: Double
+    public var prefillTokensPerSecond: Double
     /// Time that each prompt takes besides, in milliseconds.
-    package var overheadMs: Double
+    public var overheadMs: Double
     /// Tokens that its cache holds.
-    package var cacheTokens: Int
+    public var cacheTokens: Int
     /// Streams that it works on at a time; zero: not known.
-    package var slots: Int
+    public var slots: Int
     /// Time to the first response, predicted when streams were sent there and observed, in milliseconds: averages over the
     /// last few dozen. Zero before the first.
-    package var predictedMs: Double
-    package var observedMs: Double
+    public var predictedMs: Double
+    public var observedMs: Double
     /// Streams that told something.
-    package var observations: Int
+    public var observations: Int
     /// Share of the unstarted work there that another prompt waits for, 0 to 1: prompts are computed one after the other,
     /// or side by side. The same for all replicas of a cluster.
-    package var lineShare: Double
+    public var lineShare: Double
 }
 
 extension ReplicaTable {
     /// nil when the replica is gone, and from a policy that learns nothing.
-    package func estimates(of replica: ReplicaID) -> ReplicaEstimates? {
+    public func estimates(of replica: ReplicaID) -> ReplicaEstimates? {
         guard let expected = self.expected, let slot = self.slot(of: replica) else { return nil }
         let load = expected.loads[slot]
         return ReplicaEstimates(
@@ -34,7 +34,7 @@ extension ReplicaTable {
 
     /// Work that was ever sent and work that waits, in seconds of a replica, as predicted; nil from a policy that learns
     /// nothing.
-    package var offeredSeconds: (sent: Double, waiting: Double)? {
+    public var offeredSeconds: (sent: Double, waiting: Double)? {
         guard let expected = self.expected else { return nil }
         return (expected.offeredSeconds, self.queue.prompts.reduce(0) { $0 + $1.ownSeconds })
     }

@@ -1,15 +1,15 @@
 /// Which replica of a cluster. One `ReplicaTable` never gives a number out twice, so an id that is kept beyond the
 /// life of its replica names nobody. Later replicas have larger ids.
-package struct ReplicaID: Comparable, Hashable, Sendable, CustomStringConvertible {
-    package let number: UInt32
+public struct ReplicaID: Comparable, Hashable, Sendable, CustomStringConvertible {
+    public let number: UInt32
 
-    package init(number: UInt32) {
+    public init(number: UInt32) {
         self.number = number
     }
 
-    package var description: String { String(self.number) }
+    public var description: String { String(self.number) }
 
-    package static func < (left: ReplicaID, right: ReplicaID) -> Bool {
+    public static func < (left: ReplicaID, right: ReplicaID) -> Bool {
         left.number < right.number
     }
 }

@@ -1,7 +1,7 @@
 /// Picks for calls whose method says where they belong. They count as streams; no prompt is noted, since none is computed.
 extension ReplicaTable {
     /// The replica that has what the call is about, if it may be picked at all. Nil when it is gone, out, or excluded.
-    package mutating func pickBound(to replica: ReplicaID, excluding: [ReplicaID] = []) -> PickDecision? {
+    public mutating func pickBound(to replica: ReplicaID, excluding: [ReplicaID] = []) -> PickDecision? {
         guard let slot = self.slot(of: replica), let member = self.members[slot],
             member.availability.standing != .out, !excluding.contains(replica)
         else { return nil }
@@ -11,7 +11,7 @@ extension ReplicaTable {
     /// The first in an order of the replicas that only depends on `key` and their names, so that it is the same after a
     /// restart and when others come and go (rendezvous hashing: Thaler and Ravishankar, 1998). One that is a last resort
     /// keeps its place: what it holds is nowhere else. Nil when none may be picked.
-    package mutating func pickPrimary(of key: UInt64, excluding: [ReplicaID] = []) -> PickDecision? {
+    public mutating func pickPrimary(of key: UInt64, excluding: [ReplicaID] = []) -> PickDecision? {
         var best: (slot: Int, score: UInt64)?
         for slot in self.order {
             guard let member = self.members[slot], member.availability.standing != .out,
@@ -26,7 +26,7 @@ extension ReplicaTable {
 
     /// The replica that holds the longest part of `chain`, or else the one with the fewest streams. For calls that look
     /// at a prompt without computing it.
-    package mutating func pickFollowing(
+    public mutating func pickFollowing(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], at now: Instant
     ) -> PickDecision? {
         self.look(at: chain, now)

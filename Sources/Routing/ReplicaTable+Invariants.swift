@@ -1,7 +1,7 @@
 /// What must hold between any two calls. For tests: it looks at everything.
 extension ReplicaTable {
     /// One sentence per broken promise; empty when the table is sound.
-    package func checkInvariants() -> [String] {
+    public func checkInvariants() -> [String] {
         var broken = self.index.checkInvariants() + (self.expected?.checkInvariants() ?? [])
         broken += self.queue.checkInvariants()
         let taken = self.members.indices.filter { self.members[$0] != nil }

@@ -5,7 +5,7 @@ extension ReplicaTable {
 
     /// The replica works on as many streams at a time, as far as is known; zero: not known. Nothing happens when it is
     /// gone.
-    package mutating func setSlots(_ replica: ReplicaID, _ slots: Int) {
+    public mutating func setSlots(_ replica: ReplicaID, _ slots: Int) {
         guard let slot = self.slot(of: replica) else { return }
         self.members[slot]?.slots = max(0, slots)
         self.expected?.setSlots(max(0, slots), ofSlot: slot)
@@ -21,7 +21,7 @@ extension ReplicaTable {
     }
 
     /// Most streams that the replica is given; zero when that is not limited, or the replica is gone.
-    package func limit(of replica: ReplicaID) -> Int {
+    public func limit(of replica: ReplicaID) -> Int {
         guard let slot = self.slot(of: replica), let member = self.members[slot] else { return 0 }
         let limit = self.limit(of: member)
         return limit == .max ? 0 : limit

@@ -2,7 +2,7 @@
 extension ReplicaTable {
     /// What counts from now on, for whoever waits too. Leases that are out come back as ever; what is known of caches is
     /// kept unless prompts are compared in another way, or another policy remembers them.
-    package mutating func apply(_ settings: RoutingSettings) {
+    public mutating func apply(_ settings: RoutingSettings) {
         let before = self.settings
         self.settings = settings
         self.prefixCachePicker = PrefixCachePicker(settings)

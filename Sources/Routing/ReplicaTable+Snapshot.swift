@@ -1,17 +1,17 @@
 /// One replica as the admin port and the metrics show it.
-package struct ReplicaRow: Equatable, Sendable {
-    package let replica: ReplicaID
-    package let name: String
-    package let availability: Availability
+public struct ReplicaRow: Equatable, Sendable {
+    public let replica: ReplicaID
+    public let name: String
+    public let availability: Availability
     /// Streams on it now.
-    package let inFlight: Int
+    public let inFlight: Int
     /// Streams that were ever given to it by a pick.
-    package let picks: UInt64
-    package let weight: Int
+    public let picks: UInt64
+    public let weight: Int
     /// Prompt blocks that it is believed to hold.
-    package let cachedBlocks: Int
+    public let cachedBlocks: Int
 
-    package init(
+    public init(
         replica: ReplicaID, name: String, availability: Availability, inFlight: Int, picks: UInt64, weight: Int,
         cachedBlocks: Int
     ) {
@@ -27,7 +27,7 @@ package struct ReplicaRow: Equatable, Sendable {
 
 extension ReplicaTable {
     /// All replicas, in the order in which they joined.
-    package func snapshot() -> [ReplicaRow] {
+    public func snapshot() -> [ReplicaRow] {
         self.order.compactMap { slot in
             self.members[slot].map { member in
                 ReplicaRow(
@@ -39,21 +39,21 @@ extension ReplicaTable {
     }
 
     /// Replicas in the table.
-    package var count: Int { self.order.count }
+    public var count: Int { self.order.count }
 
     /// Leases that are out, those of replicas that left included.
-    package var totalInFlight: Int {
+    public var totalInFlight: Int {
         self.order.reduce(self.departedInFlight) { $0 + (self.members[$1]?.inFlight ?? 0) }
     }
 
     /// Whether a pick would find a replica now.
-    package var canPick: Bool {
+    public var canPick: Bool {
         self.order.contains { self.members[$0].map { $0.availability.standing != .out } ?? false }
     }
 
     /// Prompt blocks that the whole cluster remembers.
-    package var indexedBlocks: Int { self.expected?.index.count ?? self.index.count }
+    public var indexedBlocks: Int { self.expected?.index.count ?? self.index.count }
 
     /// What the index keeps in memory, in bytes, without what is reserved and not used yet.
-    package var indexMemoryBytes: Int { self.expected?.index.memoryBytes ?? self.index.memoryBytes }
+    public var indexMemoryBytes: Int { self.expected?.index.memoryBytes ?? self.index.memoryBytes }
 }

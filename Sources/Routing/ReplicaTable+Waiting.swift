@@ -11,7 +11,7 @@
 extension ReplicaTable {
     /// As `pickAndLease`, for a stream that can wait. `id` names it until it is dispatched or withdrawn, and is not that
     /// of another waiting stream. `terms` is asked only when it has to wait. nil when no replica may be chosen.
-    package mutating func arrive(
+    public mutating func arrive(
         _ id: UInt64, _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant,
         terms: () -> WaitTerms = { WaitTerms() }
     ) -> PickOutcome? {
@@ -58,7 +58,7 @@ extension ReplicaTable {
     }
 
     /// The next held stream that is to be sent now, or will never be; nil when the others go on waiting.
-    package mutating func nextDispatch(at now: Instant) -> Dispatch? {
+    public mutating func nextDispatch(at now: Instant) -> Dispatch? {
         guard !self.queue.isEmpty else { return nil }
         if let dispatch = self.dispatchRetry(at: now) { return dispatch }
         self.gather([], hinted: false)
@@ -75,16 +75,16 @@ extension ReplicaTable {
     }
 
     /// The stream does not want a replica any more. Nothing happens when it does not wait.
-    package mutating func withdrawWaiting(_ id: UInt64) { self.queue.withdraw(id) }
+    public mutating func withdrawWaiting(_ id: UInt64) { self.queue.withdraw(id) }
 
     /// When `nextDispatch` is to be asked again even if nothing happens; nil while nobody waits.
-    package var wakeAt: Instant? { self.queue.isEmpty ? nil : self.queue.wakeAt }
+    public var wakeAt: Instant? { self.queue.isEmpty ? nil : self.queue.wakeAt }
 
     /// Streams that are held back.
-    package var waitingCount: Int { self.queue.count }
+    public var waitingCount: Int { self.queue.count }
 
     /// The stream had its first response. Nothing happens the second time, and for leases of other policies.
-    package mutating func firstResponse(_ lease: Lease, at now: Instant) {
+    public mutating func firstResponse(_ lease: Lease, at now: Instant) {
         self.expected?.firstResponse(lease, at: now)
     }
 

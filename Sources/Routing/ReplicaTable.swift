@@ -4,7 +4,7 @@
 ///
 /// A replica has a dense slot for as long as it is here; slots are used again, ids are not. So a lease or an id that is
 /// kept for longer names nobody, and what is said about it changes nothing.
-package struct ReplicaTable: Sendable {
+public struct ReplicaTable: Sendable {
     /// What is kept of a replica.
     struct Member: Sendable {
         /// As a pick sees it, without what depends on the prompt: taken as it is by each pick.
@@ -18,7 +18,7 @@ package struct ReplicaTable: Sendable {
         var inFlight: Int { self.candidate.inFlight }
     }
 
-    package internal(set) var settings: RoutingSettings
+    public internal(set) var settings: RoutingSettings
 
     /// By slot; nil when the slot is free.
     var members = ContiguousArray<Member?>() { didSet { self.isGathered = false } }
@@ -28,9 +28,9 @@ package struct ReplicaTable: Sendable {
     var order = ContiguousArray<Int>()
     var index: PrefixIndex
     /// What `expected_ttft` knows; nil under another policy.
-    package internal(set) var expected: ExpectedTTFT?
+    public internal(set) var expected: ExpectedTTFT?
     /// Leases that are out for replicas that left.
-    package internal(set) var departedInFlight = 0
+    public internal(set) var departedInFlight = 0
     /// Who gets less than the policy would give.
     var admission = Admission()
 
@@ -50,7 +50,7 @@ package struct ReplicaTable: Sendable {
     /// Filled anew by each pick; kept for its memory.
     var depths = ContiguousArray<Int>()
 
-    package init(settings: RoutingSettings) {
+    public init(settings: RoutingSettings) {
         self.settings = settings
         self.index = PrefixIndex(capacity: settings.maxIndexBlocks, timeToLiveMs: settings.prefixTtlMs)
         self.prefixCachePicker = PrefixCachePicker(settings)
@@ -63,7 +63,7 @@ package struct ReplicaTable: Sendable {
     // MARK: - Replicas
 
     /// Adds a replica, not probed yet. `name` is for people; `weight` breaks ties, the heavier one wins.
-    package mutating func add(name: String, weight: Int) -> ReplicaID {
+    public mutating func add(name: String, weight: Int) -> ReplicaID {
         precondition(self.nextNumber < .max, "a table does not outlive its numbers")
         let replica = ReplicaID(number: self.nextNumber)
         self.nextNumber += 1
@@ -90,7 +90,7 @@ package struct ReplicaTable: Sendable {
 
     /// Removes a replica and forgets its cache. Streams on it go on; their leases may come back later. Nothing happens
     /// when it is gone already.
-    package mutating func remove(_ replica: ReplicaID) {
+    public mutating func remove(_ replica: ReplicaID) {
         guard let slot = self.slot(of: replica), let member = self.members[slot] else { return }
         self.departedInFlight += member.inFlight
         self.members[slot] = nil
@@ -103,7 +103,7 @@ package struct ReplicaTable: Sendable {
 
     /// Returns what it was before, or nil when the replica is gone: a probe may answer later than that.
     @discardableResult
-    package mutating func setAvailability(_ replica: ReplicaID, _ availability: Availability) -> Availability? {
+    public mutating func setAvailability(_ replica: ReplicaID, _ availability: Availability) -> Availability? {
         guard let slot = self.slot(of: replica) else { return nil }
         let before = self.members[slot]?.availability
         self.members[slot]?.availability = availability
@@ -113,7 +113,7 @@ package struct ReplicaTable: Sendable {
     }
 
     /// Returns whether the replica had another weight before; false when it is gone.
-    package mutating func setWeight(_ replica: ReplicaID, _ weight: Int) -> Bool {
+    public mutating func setWeight(_ replica: ReplicaID, _ weight: Int) -> Bool {
         guard let slot = self.slot(of: replica), self.members[slot]?.candidate.weight != weight else {
             return false
         }
@@ -122,31 +122,31 @@ package struct ReplicaTable: Sendable {
     }
 
     /// Whether the lease's replica is still here.
-    package func holds(_ lease: Lease) -> Bool {
+    public func holds(_ lease: Lease) -> Bool {
         lease.slot < self.members.count && self.members[lease.slot]?.replica == lease.replica
     }
 
     /// Where the replica is kept, for tables beside this one; used again when it is gone. nil when it is.
-    package func place(of replica: ReplicaID) -> Int? { self.slot(of: replica) }
+    public func place(of replica: ReplicaID) -> Int? { self.slot(of: replica) }
 
     /// nil when the replica is gone.
-    package func availability(of replica: ReplicaID) -> Availability? {
+    public func availability(of replica: ReplicaID) -> Availability? {
         self.slot(of: replica).flatMap { self.members[$0]?.availability }
     }
 
     /// Streams on the replica; zero when it is gone.
-    package func inFlight(of replica: ReplicaID) -> Int {
+    public func inFlight(of replica: ReplicaID) -> Int {
         self.slot(of: replica).flatMap { self.members[$0]?.inFlight } ?? 0
     }
 
     /// Streams that a pick ever gave to the replica; zero when it is gone.
-    package func picks(of replica: ReplicaID) -> UInt64 {
+    public func picks(of replica: ReplicaID) -> UInt64 {
         self.slot(of: replica).flatMap { self.members[$0]?.picks } ?? 0
     }
 
     /// Forgets what the replica was believed to hold: its process restarted. Not for a lost connection, which a
     /// cache survives.
-    package mutating func forgetCache(of replica: ReplicaID) {
+    public mutating func forgetCache(of replica: ReplicaID) {
         guard let slot = self.slot(of: replica) else { return }
         self.index.forget(slot: slot)
         self.expected?.forgetCache(slot: slot)
@@ -158,7 +158,7 @@ package struct ReplicaTable: Sendable {
     /// is no hint. Those in `excluding` are not chosen: a stream that is tried again names where it has been. Returns nil
     /// when no replica may be chosen. A full replica is only chosen when all are. One that `answersOnce`, at its end, tells
     /// nothing by `firstResponse`. Allocates nothing once as many replicas and blocks have been seen before.
-    package mutating func pickAndLease(
+    public mutating func pickAndLease(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
         self.look(at: chain, now)
@@ -169,7 +169,7 @@ package struct ReplicaTable: Sendable {
     }
 
     /// Counts a stream that is sent to this replica without a choice. It is no pick: it takes nobody's turn.
-    package mutating func lease(_ replica: ReplicaID) -> Lease {
+    public mutating func lease(_ replica: ReplicaID) -> Lease {
         if let slot = self.slot(of: replica) { return self.lease(slot: slot, .nothing, replica, record: -1) }
         self.departedInFlight += 1
         self.leaseCount += 1
@@ -179,7 +179,7 @@ package struct ReplicaTable: Sendable {
     /// Gives a lease back. Exactly once, also when the replica has left in the meantime. Uses the moment to sweep a
     /// few old blocks out, as nobody waits for it.
     /// - Parameter observation: what the answer said about the work.
-    package mutating func release(
+    public mutating func release(
         _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
     ) {
         if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
@@ -200,7 +200,7 @@ package struct ReplicaTable: Sendable {
     /// Forgets prefixes that nobody is believed to hold any more: at most `limit` blocks, so that the lock is not held
     /// for long. Returns how many; as many as `limit` means that there may be more.
     @discardableResult
-    package mutating func sweep(at now: Instant, limit: Int = 4_096) -> Int {
+    public mutating func sweep(at now: Instant, limit: Int = 4_096) -> Int {
         self.index.sweep(at: now, limit: limit)
     }
 

@@ -5,14 +5,14 @@
 ///        otherwise ──► the first admissible one in cold order ──► the admissible one with the fewest streams
 /// ```
 /// Where the hot replica and the cold order come from is the policy's business.
-package enum Select {
+public enum Select {
     /// A replica that served a prefix of this prompt.
-    package struct Hot: Sendable {
-        package var replica: ReplicaID
+    public struct Hot: Sendable {
+        public var replica: ReplicaID
         /// Matched blocks ÷ blocks of the prompt.
-        package var matchRatio: Double
+        public var matchRatio: Double
 
-        package init(replica: ReplicaID, matchRatio: Double) {
+        public init(replica: ReplicaID, matchRatio: Double) {
             self.replica = replica
             self.matchRatio = matchRatio
         }
@@ -20,7 +20,7 @@ package enum Select {
 
     /// Returns the position of the chosen one among `candidates`, nil only when there are none. A replica that is there
     /// twice is admissible when one of its rows is. `minPrefixMatch` is inclusive.
-    package static func position(
+    public static func position(
         among candidates: Span<Candidate>, hot: Hot?, coldOrder: Span<ReplicaID>, minPrefixMatch: Double,
         loadGuard: LoadGuard
     ) -> Int? {

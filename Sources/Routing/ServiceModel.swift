@@ -3,14 +3,14 @@
 /// prompts teach as much as long ones.
 ///
 /// Starts from a guess that it hardly believes: a guess ten times wrong is gone after a handful of samples.
-package struct ServiceModel: Sendable {
+public struct ServiceModel: Sendable {
     /// Seconds per prompt, per unit of `Work.uncached`, per unit of `Work.attended`. Never negative.
-    package private(set) var coefficients: InlineArray<3, Double>
+    public private(set) var coefficients: InlineArray<3, Double>
     /// How certain they are, as in any least squares; symmetric.
     private var covariance: InlineArray<3, InlineArray<3, Double>>
     /// Typical relative error of a prediction.
-    package private(set) var relativeError = 0.3
-    package private(set) var samples = 0
+    public private(set) var relativeError = 0.3
+    public private(set) var samples = 0
 
     /// How much of the past a new sample leaves: the last few hundred count.
     private static let memory = 0.997
@@ -18,7 +18,7 @@ package struct ServiceModel: Sendable {
     private static let shortest = 0.01
 
     /// - Parameter secondsPerToken: the guess to start from; a token is taken for four bytes.
-    package init(overheadSeconds: Double, secondsPerToken: Double) {
+    public init(overheadSeconds: Double, secondsPerToken: Double) {
         let perUnit = secondsPerToken * Work.unit / 4
         self.coefficients = [overheadSeconds, perUnit, 0]
         self.covariance = [
@@ -30,13 +30,13 @@ package struct ServiceModel: Sendable {
 
     /// Seconds for `work` at reference speed. Inlined, or the whole model would be copied for three products.
     @inline(__always)
-    package func seconds(_ work: Work) -> Double {
+    public func seconds(_ work: Work) -> Double {
         self.coefficients[0] * work.prompts + self.coefficients[1] * work.uncached
             + self.coefficients[2] * work.attended
     }
 
     /// The bytes that must have been computed for the prompt to take `seconds`, at most all.
-    package func uncachedBytes(promptBytes: Int, seconds: Double) -> Int {
+    public func uncachedBytes(promptBytes: Int, seconds: Double) -> Int {
         // attended = u·(p − u/2): a quadratic in u, solved by halving, as it only grows.
         var low = 0
         var high = promptBytes
@@ -52,11 +52,11 @@ package struct ServiceModel: Sendable {
     }
 
     /// Prompt bytes computed per second, of a prompt of a few thousand tokens.
-    package var bytesPerSecond: Double { Work.unit / max(self.coefficients[1] + 4 * self.coefficients[2], 1e-9) }
+    public var bytesPerSecond: Double { Work.unit / max(self.coefficients[1] + 4 * self.coefficients[2], 1e-9) }
 
     /// A prompt took this long, at reference speed. Returns observed ÷ predicted, as it was before learning.
     @discardableResult
-    package mutating func learn(_ work: Work, seconds: Double) -> Double {
+    public mutating func learn(_ work: Work, seconds: Double) -> Double {
         let predicted = self.seconds(work)
         let ratio = max(seconds, Self.shortest / 10) / max(predicted, Self.shortest / 10)
         // A guess that is far too slow must not make the samples that contradict it look small.
@@ -76,7 +76,7 @@ package struct ServiceModel: Sendable {
     }
 
     /// The reference replica is now one whose durations are `factor` times as long.
-    package mutating func rescale(_ factor: Double) {
+    public mutating func rescale(_ factor: Double) {
         for row in 0..<3 {
             self.coefficients[row] *= factor
             for column in 0..<3 { self.covariance[row][column] *= factor * factor }

@@ -1,20 +1,20 @@
 /// Which replica has what an id stands for: a job, a decoder's state. Bounded: the ids that were not asked for longest
 /// are forgotten first, half of them at a time.
-package struct StickyTable: Sendable {
+public struct StickyTable: Sendable {
     private let half: Int
     /// Asked for since the last turn, and before it. An id is in one of them.
     private var recent: [UInt64: ReplicaID] = [:]
     private var older: [UInt64: ReplicaID] = [:]
 
     /// - Parameter capacity: most ids that are kept, at least 2.
-    package init(capacity: Int = 16_384) {
+    public init(capacity: Int = 16_384) {
         precondition(capacity >= 2, "a table that keeps nothing")
         self.half = capacity / 2
     }
 
-    package var count: Int { self.recent.count + self.older.count }
+    public var count: Int { self.recent.count + self.older.count }
 
-    package mutating func remember(_ key: UInt64, _ replica: ReplicaID) {
+    public mutating func remember(_ key: UInt64, _ replica: ReplicaID) {
         self.older[key] = nil
         self.recent[key] = replica
         guard self.recent.count >= self.half else { return }
@@ -23,7 +23,7 @@ package struct StickyTable: Sendable {
     }
 
     /// The replica that has it; nil when none is remembered.
-    package mutating func replica(of key: UInt64) -> ReplicaID? {
+    public mutating func replica(of key: UInt64) -> ReplicaID? {
         if let replica = self.recent[key] { return replica }
         guard let replica = self.older[key] else { return nil }
         self.remember(key, replica)
@@ -31,12 +31,12 @@ package struct StickyTable: Sendable {
     }
 
     /// The replica is gone, with all that it had.
-    package mutating func forget(replica: ReplicaID) {
+    public mutating func forget(replica: ReplicaID) {
         self.recent = self.recent.filter { $0.value != replica }
         self.older = self.older.filter { $0.value != replica }
     }
 
-    package mutating func forget(_ key: UInt64) {
+    public mutating func forget(_ key: UInt64) {
         self.recent[key] = nil
         self.older[key] = nil
     }

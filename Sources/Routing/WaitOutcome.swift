@@ -1,5 +1,5 @@
 /// What becomes of a prompt that arrives.
-package enum PickOutcome: Sendable {
+public enum PickOutcome: Sendable {
     case picked(PickDecision)
     /// It is held back: `ReplicaTable.nextDispatch` names it later. By `until` it goes to any replica that may take it.
     case hold(until: Instant)
@@ -7,19 +7,19 @@ package enum PickOutcome: Sendable {
 }
 
 /// What becomes of a prompt that was held back.
-package struct Dispatch: Sendable {
+public struct Dispatch: Sendable {
     /// The name that its caller gave it.
-    package let id: UInt64
+    public let id: UInt64
     /// nil when no replica may be chosen any more, or it is refused.
-    package let decision: PickDecision?
-    package let refusal: QueueRefusal?
-    package let cause: DispatchCause
+    public let decision: PickDecision?
+    public let refusal: QueueRefusal?
+    public let cause: DispatchCause
     /// Since it arrived.
-    package let waitedNs: UInt64
+    public let waitedNs: UInt64
 }
 
 /// Why a held stream goes now.
-package enum DispatchCause: String, CaseIterable, Sendable {
+public enum DispatchCause: String, CaseIterable, Sendable {
     /// A replica has room, or is about to be free.
     case replicaFree = "replica_free"
     /// It waited for a better moment for as long as it may.
@@ -33,8 +33,8 @@ package enum DispatchCause: String, CaseIterable, Sendable {
 }
 
 /// A stream that the queue does not take, or not keep.
-package struct QueueRefusal: Sendable, Equatable {
-    package enum Cause: String, CaseIterable, Sendable {
+public struct QueueRefusal: Sendable, Equatable {
+    public enum Cause: String, CaseIterable, Sendable {
         /// As many wait as may.
         case full = "queue_full"
         /// It waited for as long as it may.
@@ -43,7 +43,7 @@ package struct QueueRefusal: Sendable, Equatable {
         case deadline = "deadline_unreachable"
     }
 
-    package let cause: Cause
+    public let cause: Cause
     /// When it may be worth to ask again, in milliseconds from now: when half of the queue should be gone.
-    package let retryAfterMs: Int
+    public let retryAfterMs: Int
 }

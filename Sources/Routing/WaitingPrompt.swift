@@ -29,17 +29,17 @@ struct WaitingPrompt: Sendable {
 }
 
 /// What a stream that may have to wait says about itself.
-package struct WaitTerms: Sendable, Equatable {
+public struct WaitTerms: Sendable, Equatable {
     /// Streams with equal numbers are one caller's and share its turns.
-    package var caller: UInt64
+    public var caller: UInt64
     /// When its caller gives up; nil: never.
-    package var deadline: Instant?
+    public var deadline: Instant?
     /// False: it holds too much to wait, and goes at once, past any limit.
-    package var mayWait: Bool
+    public var mayWait: Bool
     /// It had a replica already, which failed: it goes before all others.
-    package var isRetry: Bool
+    public var isRetry: Bool
 
-    package init(caller: UInt64 = 0, deadline: Instant? = nil, mayWait: Bool = true, isRetry: Bool = false) {
+    public init(caller: UInt64 = 0, deadline: Instant? = nil, mayWait: Bool = true, isRetry: Bool = false) {
         self.caller = caller
         self.deadline = deadline
         self.mayWait = mayWait

@@ -9,8 +9,8 @@ import Synchronization
 /// ```
 /// A loop never waits for the sink: when `pending` is full, lines are dropped and counted in
 /// `homing_access_log_dropped_total`. Made once by the program, which calls `finish` after the last stream has ended.
-package final class AccessLog: Sendable {
-    package enum Format: String, Sendable, CaseIterable {
+public final class AccessLog: Sendable {
+    public enum Format: String, Sendable, CaseIterable {
         /// No lines at all; entries are not even made.
         case off
         /// `key=value` pairs.
@@ -20,17 +20,17 @@ package final class AccessLog: Sendable {
     }
 
     /// Of lines that are written from now on.
-    package var format: Format {
+    public var format: Format {
         get { Format.allCases[self.formatPosition.load(ordering: .relaxed)] }
         set { self.formatPosition.store(Self.position(of: newValue), ordering: .relaxed) }
     }
     /// Share of the streams that end well and get a line, 0 to 1.
-    package var sampleShare: Double {
+    public var sampleShare: Double {
         get { Double(bitPattern: self.shareBits.load(ordering: .relaxed)) }
         set { self.shareBits.store(newValue.bitPattern, ordering: .relaxed) }
     }
     /// Whether there are lines at all.
-    package var isOn: Bool { self.format != .off }
+    public var isOn: Bool { self.format != .off }
 
     private let formatPosition: Atomic<Int>
     private let shareBits: Atomic<UInt64>
@@ -55,7 +55,7 @@ package final class AccessLog: Sendable {
     ///   - sink: where batches of whole lines go. Only ever called by one thread at a time.
     ///   - maxPendingBytes: most bytes of lines that wait for the sink; as many again may be in its hands.
     ///   - gather: how long a batch waits for more lines before it is written.
-    package init(
+    public init(
         format: Format, sampleShare: Double = 1, sink: any AccessLogSink, metrics: MetricRegistry,
         maxPendingBytes: Int = 1 << 20,
         gather: Duration = .milliseconds(20)
@@ -73,7 +73,7 @@ package final class AccessLog: Sendable {
 
     /// Writes what is pending and returns when the sink has it, or after `limit`: a reader that has stopped reading our
     /// output must not keep the process from ending. Lines recorded meanwhile may be written too.
-    package func finish(within limit: Duration) async {
+    public func finish(within limit: Duration) async {
         let limitNanoseconds = max(0, limit.wholeNanoseconds)
         await withCheckedContinuation { continuation in
             let waiting = WaitingCaller(continuation)

@@ -3,59 +3,59 @@
 /// Made once per stream, at its end, and only when the log is on. Its strings should be ones that exist already (a
 /// connection's peer address, a cluster's name), so that making an entry copies references. It has no place for a
 /// prompt or a message, and of headers only for the two that name the call; nothing else may be put into its fields.
-package struct AccessLogEntry: Sendable {
+public struct AccessLogEntry: Sendable {
     /// When the stream's HEADERS arrived, in milliseconds since 1970-01-01 UTC.
-    package var startUnixMs: Int
+    public var startUnixMs: Int
     /// The caller's address with its port, as the socket reports it.
-    package var peer: String
+    public var peer: String
     /// The configured name or address of the listener that accepted the connection.
-    package var listener: String
+    public var listener: String
     /// The request's `:path`, as the caller sent it.
-    package var method: String
+    public var method: String
     /// The cluster that the stream was routed to, nil when none was found.
-    package var cluster: String?
+    public var cluster: String?
     /// The model that the stream asked for, nil when it named none.
-    package var model: String?
+    public var model: String?
     /// What the caller calls this request, or what the proxy made in its place; nil for none.
-    package var requestID: String?
+    public var requestID: String?
     /// The `traceparent` that the caller sent (W3C Trace Context), as it came; nil when it sent none.
-    package var traceParent: String?
+    public var traceParent: String?
     /// The replica that was sent the stream last, nil when it never got that far.
-    package var replica: String?
+    public var replica: String?
     /// Why that replica was picked.
-    package var pickReason: String?
+    public var pickReason: String?
     /// Prompt blocks that the replica was believed to hold, nil for a stream without a prompt.
-    package var matchedBlocks: Int?
+    public var matchedBlocks: Int?
     /// Share of the prompt's bytes in those blocks, 0 to 1, nil for a stream without a prompt.
-    package var matchedShare: Double?
+    public var matchedShare: Double?
     /// The gRPC status that the caller was told, nil when the stream ended without one.
-    package var grpcStatus: Int?
+    public var grpcStatus: Int?
     /// That status in words, such as `UNAVAILABLE`; nil for none and for numbers that gRPC does not define.
-    package var grpcStatusName: String?
+    public var grpcStatusName: String?
     /// The HTTP/2 error code of the RST_STREAM that ended the downstream stream, from either side; nil when none did.
-    package var resetCode: UInt32?
+    public var resetCode: UInt32?
     /// Bytes of DATA payload that the caller sent.
-    package var requestBytes = 0
+    public var requestBytes = 0
     /// Whole gRPC messages that the caller sent.
-    package var requestMessages = 0
+    public var requestMessages = 0
     /// Bytes of DATA payload that the caller was sent.
-    package var responseBytes = 0
+    public var responseBytes = 0
     /// Whole gRPC messages that the caller was sent.
-    package var responseMessages = 0
+    public var responseMessages = 0
     /// From the arrival of HEADERS to the first response byte towards the caller, nil when there was none.
-    package var firstResponse: Duration?
+    public var firstResponse: Duration?
     /// From the arrival of HEADERS to the stream's end.
-    package var total: Duration
+    public var total: Duration
     /// How many replicas the stream was given to after the first one.
-    package var retries = 0
+    public var retries = 0
     /// How long it waited in the proxy for a replica; nil when it did not.
-    package var queueWait: Duration?
+    public var queueWait: Duration?
     /// Time to the first response that was expected when its last replica was picked; nil when nobody knew.
-    package var expectedFirstResponse: Duration?
+    public var expectedFirstResponse: Duration?
     /// The cause of the reply that the proxy made itself, nil when an upstream answered.
-    package var localReply: String?
+    public var localReply: String?
 
-    package init(startUnixMs: Int, peer: String, listener: String, method: String, total: Duration) {
+    public init(startUnixMs: Int, peer: String, listener: String, method: String, total: Duration) {
         self.startUnixMs = startUnixMs
         self.peer = peer
         self.listener = listener

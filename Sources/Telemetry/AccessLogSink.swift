@@ -1,7 +1,7 @@
 import Foundation
 
 /// Where batches of access-log lines go. Called by one thread at a time, which it may block.
-package protocol AccessLogSink: Sendable {
+public protocol AccessLogSink: Sendable {
     /// Writes all of the bytes, which are whole lines. An error means that lines were lost; they are counted, not
     /// retried.
     func write(_ bytes: [UInt8]) throws
@@ -10,14 +10,14 @@ package protocol AccessLogSink: Sendable {
 /// A file descriptor that the process has open already, such as standard output (1). It is never closed here.
 ///
 /// The program ignores SIGPIPE: a reader that has gone away makes the write fail, and must not end the process.
-package struct FileSink: AccessLogSink {
+public struct FileSink: AccessLogSink {
     private let file: FileHandle
 
-    package init(descriptor: Int32) {
+    public init(descriptor: Int32) {
         self.file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
     }
 
-    package func write(_ bytes: [UInt8]) throws {
+    public func write(_ bytes: [UInt8]) throws {
         try self.file.write(contentsOf: Data(bytes))
     }
 }

@@ -2,19 +2,19 @@
 ///
 /// Lives on the loop that made it. Not shared: every loop makes its own, so that formatting takes no lock and, once the
 /// buffer has grown to a line's length, no memory.
-package final class AccessLogWriter {
+public final class AccessLogWriter {
     private let log: AccessLog
     private var buffer: [UInt8] = []
     private var random = UInt64.random(in: 0 ... .max)
 
-    package init(to log: AccessLog) {
+    public init(to log: AccessLog) {
         self.log = log
         if log.format != .off { self.buffer.reserveCapacity(1_024) }
     }
 
     /// Writes one line. The entry is made only when the log is on and the stream is in its sample.
     /// - Parameter always: the stream is worth a line whatever the sample is.
-    package func write(always: Bool = true, _ entry: @autoclosure () -> AccessLogEntry) {
+    public func write(always: Bool = true, _ entry: @autoclosure () -> AccessLogEntry) {
         let format = self.log.format
         guard format != .off, always || self.isInSample() else { return }
         switch format {

@@ -4,16 +4,16 @@ import Synchronization
 ///
 /// Made by `MetricRegistry.counter` at assembly and kept by whoever counts. Safe to add to from any thread: one relaxed
 /// atomic, no lock, no allocation. It wraps past `Int.max`, which no count of ours reaches.
-package final class Counter: Sendable {
+public final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 
-    package init() {}
+    public init() {}
 
     /// The total at some moment during the call.
-    package var value: Int { self.count.load(ordering: .relaxed) }
+    public var value: Int { self.count.load(ordering: .relaxed) }
 
     /// Adds `amount`, which is never negative: a scraper takes a counter that falls for a restarted process.
-    package func add(_ amount: Int = 1) {
+    public func add(_ amount: Int = 1) {
         self.count.wrappingAdd(amount, ordering: .relaxed)
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// For counts by method and status: the values of both labels are fixed at assembly, so a peer can never add one, and a
 /// stream adds with two array steps. Cells that were never added to are left out of the exposition.
-package struct CounterGrid: Sendable {
+public struct CounterGrid: Sendable {
     private let cells: [Counter]
     private let columns: Int
 
@@ -13,7 +13,7 @@ package struct CounterGrid: Sendable {
     }
 
     /// The counter of these positions in the lists of values that the grid was made with. Both must be in range.
-    package subscript(row: Int, column: Int) -> Counter {
+    public subscript(row: Int, column: Int) -> Counter {
         precondition(column >= 0 && column < self.columns, "a counter grid's column is one of its label values")
         return self.cells[row * self.columns + column]
     }

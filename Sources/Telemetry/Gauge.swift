@@ -5,23 +5,23 @@ import Synchronization
 /// Made by `MetricRegistry.gauge` at assembly and kept by whoever counts. Safe to change from any thread: one relaxed
 /// atomic, no lock, no allocation. Several loops add to and subtract from one gauge; `set` is for a gauge with one
 /// owner.
-package final class Gauge: Sendable {
+public final class Gauge: Sendable {
     private let number = Atomic<Int>(0)
 
-    package init() {}
+    public init() {}
 
     /// The number at some moment during the call.
-    package var value: Int { self.number.load(ordering: .relaxed) }
+    public var value: Int { self.number.load(ordering: .relaxed) }
 
-    package func set(_ value: Int) {
+    public func set(_ value: Int) {
         self.number.store(value, ordering: .relaxed)
     }
 
-    package func add(_ amount: Int = 1) {
+    public func add(_ amount: Int = 1) {
         self.number.wrappingAdd(amount, ordering: .relaxed)
     }
 
-    package func subtract(_ amount: Int = 1) {
+    public func subtract(_ amount: Int = 1) {
         self.number.wrappingSubtract(amount, ordering: .relaxed)
     }
 }

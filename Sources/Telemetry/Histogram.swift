@@ -4,9 +4,9 @@ import Synchronization
 ///
 /// Made by `MetricRegistry.histogram` at assembly and kept by whoever measures. Safe to record into from any thread:
 /// two relaxed atomics, no lock, no allocation. A scrape during a record may see the count without its part of the sum.
-package final class Histogram: Sendable {
+public final class Histogram: Sendable {
     /// What one whole number of `record` stands for.
-    package enum Unit: Sendable, Equatable {
+    public enum Unit: Sendable, Equatable {
         /// Whole numbers of nanoseconds, shown in seconds.
         case seconds
         /// Whole numbers, shown as they are: bytes, blocks, messages.
@@ -14,17 +14,17 @@ package final class Histogram: Sendable {
     }
 
     /// Upper bounds of the buckets, each inclusive, rising, in nanoseconds or whole numbers; +Inf follows the last.
-    package let bounds: [Int]
-    package let unit: Unit
+    public let bounds: [Int]
+    public let unit: Unit
 
     private let counts: InlineArray<24, Atomic<Int>>
     private let total = Atomic<Int>(0)
 
     /// Most bounds that one histogram may have.
-    package static let maxBounds = 23
+    public static let maxBounds = 23
 
     /// - Parameter bounds: 1 to `maxBounds` rising numbers; anything else traps.
-    package init(bounds: [Int], unit: Unit) {
+    public init(bounds: [Int], unit: Unit) {
         require(
             (1...Self.maxBounds).contains(bounds.count), "a histogram has 1 to \(Self.maxBounds) bucket bounds")
         require(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bucket bounds of a histogram rise")
@@ -34,7 +34,7 @@ package final class Histogram: Sendable {
     }
 
     /// Counts one value: nanoseconds when the unit is seconds.
-    package func record(_ value: Int) {
+    public func record(_ value: Int) {
         var bucket = 0
         while bucket < self.bounds.count, value > self.bounds[bucket] { bucket += 1 }
         self.counts[bucket].wrappingAdd(1, ordering: .relaxed)
@@ -42,24 +42,24 @@ package final class Histogram: Sendable {
     }
 
     /// Counts one duration; only for a histogram of seconds.
-    package func record(_ duration: Duration) {
+    public func record(_ duration: Duration) {
         assert(self.unit == .seconds, "a duration is recorded in a histogram of seconds")
         self.record(duration.wholeNanoseconds)
     }
 
     /// Values in each bucket, not cumulative; the last one is past every bound.
-    package var bucketCounts: [Int] {
+    public var bucketCounts: [Int] {
         (0...self.bounds.count).map { self.counts[$0].load(ordering: .relaxed) }
     }
 
     /// Sum of everything recorded, in nanoseconds or whole numbers.
-    package var sum: Int { self.total.load(ordering: .relaxed) }
+    public var sum: Int { self.total.load(ordering: .relaxed) }
 }
 
 extension Histogram {
     /// Bounds for the time until a worker's first answer, 1 ms to 2 min: a warm prefix answers in milliseconds, a long
     /// cold prompt behind a queue in minutes.
-    package static let firstResponseBounds: [Duration] = [
+    public static let firstResponseBounds: [Duration] = [
         .milliseconds(1), .microseconds(2_500), .milliseconds(5), .milliseconds(10), .milliseconds(25),
         .milliseconds(50), .milliseconds(100), .milliseconds(250), .milliseconds(500), .seconds(1),
         .milliseconds(2_500), .seconds(5), .seconds(10), .seconds(30), .seconds(60), .seconds(120),
@@ -68,7 +68,7 @@ extension Histogram {
 
 extension Duration {
     /// Nanoseconds, cut towards zero; a duration past 292 years becomes the longest one.
-    package var wholeNanoseconds: Int {
+    public var wholeNanoseconds: Int {
         let (seconds, attoseconds) = self.components
         let (high, overflow) = Int(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         let (nanoseconds, tooLong) = high.addingReportingOverflow(Int(attoseconds / 1_000_000_000))

@@ -3,24 +3,24 @@ import Synchronization
 
 /// A file that lines are appended to. When somebody has moved it away (logrotate), `reopen` begins a new one in its place;
 /// when it was cut, the next lines stand at its beginning. Safe to use from every thread.
-package final class LogFile: AccessLogSink {
+public final class LogFile: AccessLogSink {
     /// The file cannot be written.
-    package struct Unwritable: Error, CustomStringConvertible {
-        package let path: String
+    public struct Unwritable: Error, CustomStringConvertible {
+        public let path: String
 
-        package var description: String { "cannot write to the access log file \(self.path)" }
+        public var description: String { "cannot write to the access log file \(self.path)" }
     }
 
-    package let path: String
+    public let path: String
     private let file: Mutex<FileHandle>
 
     /// Opens the file, and makes it with permissions 0640 when there is none.
-    package init(path: String) throws(Unwritable) {
+    public init(path: String) throws(Unwritable) {
         self.path = path
         self.file = Mutex(try Self.open(path))
     }
 
-    package func write(_ bytes: [UInt8]) throws {
+    public func write(_ bytes: [UInt8]) throws {
         try self.file.withLock { file in
             // A pipe has no end to go to.
             _ = try? file.seekToEnd()
@@ -29,7 +29,7 @@ package final class LogFile: AccessLogSink {
     }
 
     /// Goes on in whatever file has the path now. When it cannot be written, lines go on to the old one.
-    package func reopen() throws(Unwritable) {
+    public func reopen() throws(Unwritable) {
         let new = try Self.open(self.path)
         self.file.withLock { file in
             try? file.close()

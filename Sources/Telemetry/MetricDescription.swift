@@ -1,12 +1,12 @@
 /// What a metric is, without its numbers.
-package struct MetricDescription: Sendable, Equatable {
-    package let name: String
-    package let kind: MetricKind
-    package let help: String
+public struct MetricDescription: Sendable, Equatable {
+    public let name: String
+    public let kind: MetricKind
+    public let help: String
     /// Names, sorted.
-    package let labels: [String]
+    public let labels: [String]
 
-    package init(name: String, kind: MetricKind, help: String, labels: [String]) {
+    public init(name: String, kind: MetricKind, help: String, labels: [String]) {
         self.name = name
         self.kind = kind
         self.help = help

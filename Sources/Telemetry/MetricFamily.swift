@@ -1,5 +1,5 @@
 /// What a metric's number does over time, which tells a scraper what may be asked of it.
-package enum MetricKind: String, Sendable {
+public enum MetricKind: String, Sendable {
     case counter
     case gauge
     case histogram
@@ -68,19 +68,19 @@ struct MetricFamily: Sendable {
 }
 
 /// Takes the values of one observed metric during a scrape. Called like a function: `emit(3, ["cluster": "chat"])`.
-package struct Observation {
+public struct Observation {
     /// Sample text by rendered labels. Two values for one set of labels would void the whole scrape, so the later one
     /// stays.
     private(set) var samples: [String: String] = [:]
     /// Of the last sample, sorted.
     private(set) var labelNames: [String] = []
 
-    package mutating func callAsFunction(_ value: Int, _ labels: [String: String] = [:]) {
+    public mutating func callAsFunction(_ value: Int, _ labels: [String: String] = [:]) {
         self.labelNames = labels.keys.sorted()
         self.samples[MetricText.labels(labels)] = String(value)
     }
 
-    package mutating func callAsFunction(_ value: Double, _ labels: [String: String] = [:]) {
+    public mutating func callAsFunction(_ value: Double, _ labels: [String: String] = [:]) {
         self.labelNames = labels.keys.sorted()
         self.samples[MetricText.labels(labels)] = MetricText.number(value)
     }

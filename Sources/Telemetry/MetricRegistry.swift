@@ -5,14 +5,14 @@ import Synchronization
 /// Made once by the program and passed in. Handles are asked for at assembly (or when a replica joins) and kept by
 /// whoever counts with them, so the mutex here is never taken on the data path. Mistakes in names, kinds and label
 /// names are ours and trap with a sentence; what peers can cause never traps.
-package final class MetricRegistry: Sendable {
+public final class MetricRegistry: Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
     private let maxSeries: Int
     private let dropped: Counter
 
     /// - Parameter maxSeries: most series that one name may have, at least 1. Handles past it count but are not shown,
     ///   and are counted in `homing_metric_series_dropped_total`: churning replicas must not fill the scraper's memory.
-    package init(maxSeries: Int = 5_000) {
+    public init(maxSeries: Int = 5_000) {
         self.maxSeries = max(1, maxSeries)
         self.dropped = Counter()
         self.families.withLock { families in
@@ -26,14 +26,14 @@ package final class MetricRegistry: Sendable {
     }
 
     /// The counter of this name and these labels, new or the one already made. `name` ends in `_total`.
-    package func counter(_ name: String, help: String, labels: [String: String] = [:]) -> Counter {
+    public func counter(_ name: String, help: String, labels: [String: String] = [:]) -> Counter {
         let handle = self.handle(name, help, .counter, labels) { .counter(Counter()) }
         guard case .counter(let counter) = handle else { preconditionFailure("a counter family holds counters") }
         return counter
     }
 
     /// The gauge of this name and these labels, new or the one already made.
-    package func gauge(_ name: String, help: String, labels: [String: String] = [:]) -> Gauge {
+    public func gauge(_ name: String, help: String, labels: [String: String] = [:]) -> Gauge {
         let handle = self.handle(name, help, .gauge, labels) { .gauge(Gauge()) }
         guard case .gauge(let gauge) = handle else { preconditionFailure("a gauge family holds gauges") }
         return gauge
@@ -42,7 +42,7 @@ package final class MetricRegistry: Sendable {
     /// The histogram of durations of this name and these labels, new or the one already made. `name` ends in
     /// `_seconds`.
     /// - Parameter bounds: rising upper bounds, the same for every series of the name.
-    package func histogram(
+    public func histogram(
         _ name: String, help: String, bounds: [Duration], labels: [String: String] = [:]
     ) -> Histogram {
         require(name.hasSuffix("_seconds"), "a histogram of durations ends in _seconds, unlike \(name)")
@@ -51,7 +51,7 @@ package final class MetricRegistry: Sendable {
 
     /// The histogram of whole numbers (bytes, blocks) of this name and these labels, new or the one already made.
     /// - Parameter bounds: rising upper bounds, the same for every series of the name.
-    package func histogram(_ name: String, help: String, bounds: [Int], labels: [String: String] = [:]) -> Histogram {
+    public func histogram(_ name: String, help: String, bounds: [Int], labels: [String: String] = [:]) -> Histogram {
         self.histogram(name, help, bounds, .whole, labels)
     }
 
@@ -60,7 +60,7 @@ package final class MetricRegistry: Sendable {
     ///   - labels: labels that all cells share.
     ///   - rows: name and values of the label that the first index stands for.
     ///   - columns: name and values of the label that the second index stands for.
-    package func counterGrid(
+    public func counterGrid(
         _ name: String, help: String, labels: [String: String] = [:],
         rows: (label: String, values: [String]), columns: (label: String, values: [String])
     ) -> CounterGrid {
@@ -82,7 +82,7 @@ package final class MetricRegistry: Sendable {
 
     /// A metric whose values others keep: `observe` is called at every scrape, on the scraper's thread and outside of
     /// the registry's lock, and emits them. It may be called by two scrapes at once. A name may have several observers.
-    package func observed(
+    public func observed(
         _ name: String, help: String, kind: MetricKind, _ observe: @escaping @Sendable (inout Observation) -> Void
     ) {
         require(kind != .histogram, "metric \(name) is observed, so it is a counter or a gauge")
@@ -95,7 +95,7 @@ package final class MetricRegistry: Sendable {
 
     /// Tells of a metric whose series come later, when something happens to a replica that nobody knows yet: readers see
     /// its name, help and kind from the start. `labels` are the names of those that its series will have.
-    package func declare(_ name: String, help: String, kind: MetricKind, labels: [String]) {
+    public func declare(_ name: String, help: String, kind: MetricKind, labels: [String]) {
         self.families.withLock { families in
             var family = Self.family(name, help, kind, in: families)
             family.isDeclared = true
@@ -105,7 +105,7 @@ package final class MetricRegistry: Sendable {
     }
 
     /// Every metric that there is, by name.
-    package func descriptions() -> [MetricDescription] {
+    public func descriptions() -> [MetricDescription] {
         let families = self.families.withLock { Array($0.values) }
         return families.sorted { $0.name < $1.name }.map {
             MetricDescription(name: $0.name, kind: $0.kind, help: $0.help, labels: $0.knownLabels)
@@ -114,7 +114,7 @@ package final class MetricRegistry: Sendable {
 
     /// Takes out every series that has all of these labels, as when a replica is removed. Handles to them go on
     /// counting unseen; asking for the same labels again gives a new handle that starts from zero.
-    package func removeSeries(labels: [String: String]) {
+    public func removeSeries(labels: [String: String]) {
         require(!labels.isEmpty, "removing every series at once is never meant")
         self.families.withLock { families in
             for (name, family) in families where labels.keys.allSatisfy(family.labelNames?.contains ?? { _ in false }) {
@@ -127,7 +127,7 @@ package final class MetricRegistry: Sendable {
     }
 
     /// All metrics in the Prometheus text format 0.0.4. Families and their series are sorted; times are in seconds.
-    package func exposition() -> String {
+    public func exposition() -> String {
         // Observers lock things of their own, so they are called on a copy.
         let families = self.families.withLock { Array($0.values) }
         return MetricText.exposition(of: families)

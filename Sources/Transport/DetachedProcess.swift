@@ -2,10 +2,10 @@ internal import CSpawn
 internal import Glibc
 
 /// Programs that are started to outlive us: nobody's children, so that a service manager hears of their end.
-package enum DetachedProcess {
+public enum DetachedProcess {
     /// Why a program could not be started.
-    package struct Failure: Error, CustomStringConvertible {
-        package let description: String
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
     }
 
     /// Starts the program at `path` and returns its process id. Throws when there is no such program.
@@ -14,7 +14,7 @@ package enum DetachedProcess {
     ///   - arguments: with the program's name before them.
     ///   - environment: all of it. `LISTEN_PID`, if there is one, becomes the id of the new process.
     ///   - descriptors: become 3, 4, … there, which inherits no others but 0, 1 and 2. They stay open here.
-    package static func start(
+    public static func start(
         _ path: String, arguments: [String], environment: [String: String], descriptors: [CInt]
     ) throws(Failure) -> CInt {
         let pidName = "LISTEN_PID="
@@ -40,5 +40,5 @@ package enum DetachedProcess {
     }
 
     /// Sends a signal to a process that `start` made. One that is gone hears nothing.
-    package static func signal(_ pid: CInt, _ number: CInt) { kill(pid, number) }
+    public static func signal(_ pid: CInt, _ number: CInt) { kill(pid, number) }
 }

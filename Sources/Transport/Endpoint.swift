@@ -3,8 +3,8 @@
 /// Written as `host:port`, `[v6]:port` or `unix:/path`; `dns:///host:port` and `unix:///path`, as gRPC writes names,
 /// are read too. Two endpoints are equal when they are written alike after that (host names are lower case); names that
 /// resolve to one address are not.
-package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
-    package enum Kind: Hashable, Sendable {
+public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    public enum Kind: Hashable, Sendable {
         /// An IPv4 address, an IPv6 address without brackets, or a DNS name. Port 0 to 65535; 0 lets the system choose
         /// the port of a listener.
         case host(String, port: Int)
@@ -12,18 +12,18 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         case unix(String)
     }
 
-    package let kind: Kind
+    public let kind: Kind
 
     /// Room for a path in `sockaddr_un` on Linux, without the final zero.
-    package static let longestPath = 107
+    public static let longestPath = 107
 
     /// An endpoint that is known to be one, such as an address that the system told. Not checked.
-    package init(_ kind: Kind) {
+    public init(_ kind: Kind) {
         self.kind = kind
     }
 
     /// Reads what an operator wrote, or says what is wrong with it.
-    package init(parsing text: String) throws(EndpointProblem) {
+    public init(parsing text: String) throws(EndpointProblem) {
         guard !text.isEmpty else { throw .empty }
         if text.hasPrefix("unix:") {
             self.kind = .unix(try Self.path(text.dropFirst("unix:".count)))
@@ -42,7 +42,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// `host:port`, `[v6]:port` or `unix:/path`, which parse to this endpoint again.
-    package var description: String {
+    public var description: String {
         switch self.kind {
         case .host(let host, let port) where host.contains(":"): "[\(host)]:\(port)"
         // Hosts of these names would be taken for a scheme.
@@ -53,7 +53,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// What requests to it carry as `:authority`; a UNIX socket has none of its own (as gRPC's clients do it).
-    package var authority: String {
+    public var authority: String {
         switch self.kind {
         // The zone of an IPv6 address means something on this system only.
         case .host(let host, let port) where host.contains(":"): "[\(host.prefix { $0 != "%" })]:\(port)"
@@ -63,7 +63,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The port; nil for a UNIX socket.
-    package var port: Int? {
+    public var port: Int? {
         switch self.kind {
         case .host(_, let port): port
         case .unix: nil
@@ -71,7 +71,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it is a host with an address instead of a name.
-    package var isAddress: Bool {
+    public var isAddress: Bool {
         switch self.kind {
         case .host(let host, _): IPAddressText.isV4(host) || IPAddressText.isV6(host)
         case .unix: false
@@ -148,7 +148,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Why a text is not an endpoint, and what would be one.
-package enum EndpointProblem: Error, Hashable, Sendable, CustomStringConvertible {
+public enum EndpointProblem: Error, Hashable, Sendable, CustomStringConvertible {
     case empty
     case strangeCharacter
     case unknownScheme(String)
@@ -165,7 +165,7 @@ package enum EndpointProblem: Error, Hashable, Sendable, CustomStringConvertible
     case badPort(String)
 
     /// One line without a full stop; at most 60 characters of it are the operator's text.
-    package var description: String {
+    public var description: String {
         switch self {
         case .empty: "an empty address; write host:port, [v6]:port or unix:/path"
         case .strangeCharacter: "an address has no spaces, control characters or letters outside ASCII"

@@ -2,14 +2,14 @@ internal import Glibc
 
 /// What tells one state of a file from another without reading it. Follows symbolic links, since secrets that are
 /// mounted into containers are swapped that way.
-package struct FileStamp: Hashable, Sendable {
+public struct FileStamp: Hashable, Sendable {
     private let device: UInt64
     private let inode: UInt64
     private let bytes: Int64
     private let modifiedNs: Int64
 
     /// Nil when there is no such file, or it may not be looked at.
-    package init?(_ path: String) {
+    public init?(_ path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
         self.device = UInt64(status.st_dev)

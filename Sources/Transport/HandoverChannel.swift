@@ -14,8 +14,8 @@ internal import Glibc
 /// At no time do both accept, so that nobody is served by a process that may still be found of no use.
 ///
 /// Safe to use from any thread: the descriptor is closed once, in deinit.
-package final class HandoverChannel: Sendable {
-    package enum Word: UInt8, Sendable {
+public final class HandoverChannel: Sendable {
+    public enum Word: UInt8, Sendable {
         case ready = 0x52
         case accept = 0x41
         case accepting = 0x61
@@ -23,7 +23,7 @@ package final class HandoverChannel: Sendable {
     }
 
     /// What came of waiting.
-    package enum Answer: Sendable, Equatable {
+    public enum Answer: Sendable, Equatable {
         case word(Word)
         /// The other one ends with this exit code, and has said why on its own log.
         case failed(exitCode: UInt8)
@@ -36,7 +36,7 @@ package final class HandoverChannel: Sendable {
     private let descriptor: CInt
 
     /// - Parameter descriptor: of the other end's making; from now on ours.
-    package init(_ descriptor: CInt) {
+    public init(_ descriptor: CInt) {
         self.descriptor = descriptor
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
@@ -44,21 +44,21 @@ package final class HandoverChannel: Sendable {
     deinit { close(self.descriptor) }
 
     /// Our end, and the descriptor of the other one, which the caller closes. Nil when there are no more descriptors.
-    package static func pair() -> (ours: HandoverChannel, theirs: CInt)? {
+    public static func pair() -> (ours: HandoverChannel, theirs: CInt)? {
         var ends: [CInt] = [-1, -1]
         let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
         return (HandoverChannel(ends[0]), ends[1])
     }
 
-    package func say(_ word: Word) { self.write([word.rawValue]) }
-    package func sayFailed(exitCode: UInt8) { self.write([Self.failed, exitCode]) }
+    public func say(_ word: Word) { self.write([word.rawValue]) }
+    public func sayFailed(exitCode: UInt8) { self.write([Self.failed, exitCode]) }
 
     /// Ends every wait. The other side hears that we are gone.
-    package func cancel() { shutdown(self.descriptor, CInt(SHUT_RDWR)) }
+    public func cancel() { shutdown(self.descriptor, CInt(SHUT_RDWR)) }
 
     /// Waits, on a thread that may block, for what the other one says. Nil waits for ever.
-    package func answer(withinMs limit: Int?) async -> Answer {
+    public func answer(withinMs limit: Int?) async -> Answer {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: self.wait(limit)) }
         }

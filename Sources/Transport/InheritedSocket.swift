@@ -2,22 +2,22 @@ internal import Glibc
 
 /// A listening socket that whoever started us has bound: systemd's socket activation (sd_listen_fds(3)), or the process
 /// whose place we take.
-package struct InheritedSocket: Sendable, Equatable {
+public struct InheritedSocket: Sendable, Equatable {
     /// Ours to use once, in a listener, or to `close`.
-    package let descriptor: CInt
+    public let descriptor: CInt
     /// What `LISTEN_FDNAMES` calls it; empty when it says nothing.
-    package let name: String
+    public let name: String
     /// What it is bound to.
-    package let endpoint: Endpoint
+    public let endpoint: Endpoint
     /// An IPv6 socket that takes IPv4 callers as well.
     private let takesIPv4: Bool
 
     /// Why a descriptor cannot be listened on.
-    package struct Problem: Error, CustomStringConvertible {
-        package let description: String
+    public struct Problem: Error, CustomStringConvertible {
+        public let description: String
     }
 
-    package init(descriptor: CInt, name: String, endpoint: Endpoint, takesIPv4: Bool) {
+    public init(descriptor: CInt, name: String, endpoint: Endpoint, takesIPv4: Bool) {
         self.descriptor = descriptor
         self.name = name
         self.endpoint = endpoint
@@ -25,14 +25,14 @@ package struct InheritedSocket: Sendable, Equatable {
     }
 
     /// The first inherited descriptor (SD_LISTEN_FDS_START).
-    package static let first: CInt = 3
+    public static let first: CInt = 3
     /// More sockets than any configuration has listeners: a count beyond it is nonsense.
     private static let most = 1_024
 
     /// The sockets that the environment speaks of; none when it speaks to another process.
     /// Throws when what it says is not true.
     /// - Parameter variables: `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`, as far as they are there.
-    package static func all(
+    public static func all(
         by variables: [String: String], pid: CInt = ProcessEnvironment.pid
     ) throws(Problem) -> [InheritedSocket] {
         guard let count = variables["LISTEN_FDS"], variables["LISTEN_PID"] == "\(pid)" else { return [] }
@@ -49,7 +49,7 @@ package struct InheritedSocket: Sendable, Equatable {
     }
 
     /// Throws when it is no listening stream socket of IPv4, IPv6 or a UNIX path.
-    package init(descriptor: CInt, name: String) throws(Problem) {
+    public init(descriptor: CInt, name: String) throws(Problem) {
         let which = "inherited descriptor \(descriptor)\(name.isEmpty ? "" : " (\(name))")"
         guard SocketOption.kind.get(descriptor) == CInt(SOCK_STREAM.rawValue) else {
             throw Problem(description: "\(which) is no stream socket")
@@ -68,7 +68,7 @@ package struct InheritedSocket: Sendable, Equatable {
 
     /// Whether binding `address` would have made a socket like this one: the same path, or the same port on the address
     /// that the host means. One that is bound to all IPv6 addresses and takes IPv4 too is one for `0.0.0.0`.
-    package func serves(_ address: Endpoint) -> Bool {
+    public func serves(_ address: Endpoint) -> Bool {
         switch (address.kind, self.endpoint.kind) {
         case (.unix(let wanted), .unix(let path)): return wanted == path
         case (.host(let wanted, let port), .host(let host, port: let bound)):
@@ -80,7 +80,7 @@ package struct InheritedSocket: Sendable, Equatable {
         }
     }
 
-    package func close() { _ = Glibc.close(self.descriptor) }
+    public func close() { _ = Glibc.close(self.descriptor) }
 
     private static func endpoint(of descriptor: CInt) -> Endpoint? {
         let name = SocketAddress(boundTo: descriptor)?.name

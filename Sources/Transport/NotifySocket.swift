@@ -3,13 +3,13 @@ internal import Glibc
 /// The socket on which a service manager hears how a service is: one datagram of `KEY=value` lines each, see sd_notify(3).
 ///
 /// Safe to use from any thread: the descriptor is closed once, in deinit, and a datagram is sent whole or not at all.
-package final class NotifySocket: Sendable {
+public final class NotifySocket: Sendable {
     private let descriptor: CInt
     private let path: String
 
     /// - Parameter path: what `NOTIFY_SOCKET` says: an absolute path, or `@name` for an abstract socket.
     /// Nil for anything else, and when no socket can be made.
-    package init?(_ path: String) {
+    public init?(_ path: String) {
         guard path.utf8.count > 1, path.hasPrefix("/") || path.hasPrefix("@"), path.utf8.count <= Endpoint.longestPath
         else { return nil }
         self.descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
@@ -21,7 +21,7 @@ package final class NotifySocket: Sendable {
 
     /// Says it, and returns whether somebody was there to hear it. Waits while the reader's queue is full.
     @discardableResult
-    package func send(_ lines: String...) -> Bool {
+    public func send(_ lines: String...) -> Bool {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in

@@ -1,10 +1,10 @@
 internal import Glibc
 
 /// Environment variables that mean this process alone, and what else a new process needs to be like it.
-package enum ProcessEnvironment {
+public enum ProcessEnvironment {
     /// The values of `names`, which are gone from the environment afterwards, so that no child takes them for its own.
     /// To be called once, before other threads look at the environment.
-    package static func take(_ names: [String]) -> [String: String] {
+    public static func take(_ names: [String]) -> [String: String] {
         var values: [String: String] = [:]
         for name in names {
             guard let value = unsafe getenv(name) else { continue }
@@ -14,10 +14,10 @@ package enum ProcessEnvironment {
         return values
     }
 
-    package static var pid: CInt { getpid() }
+    public static var pid: CInt { getpid() }
 
     /// Microseconds of CLOCK_MONOTONIC, by which systemd tells one reload from another.
-    package static var monotonicUs: UInt64 {
+    public static var monotonicUs: UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1_000
@@ -27,7 +27,7 @@ package enum ProcessEnvironment {
     /// called, if that was this program, else where it lies.
     ///
     /// A link that is called, such as `current/homing`, is followed again by each new process.
-    package static func ownPath(calledAs name: String) -> String? {
+    public static func ownPath(calledAs name: String) -> String? {
         guard let program = self.resolved("/proc/self/exe") else { return nil }
         var candidates: [String] = []
         if name.contains("/") {

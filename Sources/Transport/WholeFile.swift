@@ -1,16 +1,16 @@
 internal import Glibc
 
 /// A small file that is there whole, old or new, at any time, and that only its owner may read.
-package enum WholeFile {
+public enum WholeFile {
     /// A system call that failed.
-    package struct Failure: Error, CustomStringConvertible {
-        package let description: String
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
 
         init(_ call: String) { self.description = "\(call): error \(errno)" }
     }
 
     /// Writes `bytes` beside `path`, has them reach the disk, and puts that file in the place of the old one.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(Failure) {
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(Failure) {
         let fresh = path + ".new"
         unsafe unlink(fresh)
         let descriptor = unsafe open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -28,7 +28,7 @@ package enum WholeFile {
     }
 
     /// Removes the file; that there is none is as good.
-    package static func remove(_ path: String) throws(Failure) {
+    public static func remove(_ path: String) throws(Failure) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw Failure("unlink") }
     }
 

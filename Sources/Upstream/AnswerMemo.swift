@@ -2,9 +2,9 @@ internal import Synchronization
 
 /// Answers that never change while the models stay as they are, by a digest of their request. LocalAI asks for
 /// ModelMetadata before every text request. Safe to use from every thread.
-package final class AnswerMemo: Sendable {
+public final class AnswerMemo: Sendable {
     /// Largest answer that is kept, in bytes.
-    package static let maxAnswerBytes = 65_536
+    public static let maxAnswerBytes = 65_536
     /// Most answers that are kept; one more, and all are forgotten.
     private static let capacity = 64
 
@@ -17,13 +17,13 @@ package final class AnswerMemo: Sendable {
 
     init() {}
 
-    package var generation: Int { self.state.withLock { $0.generation } }
+    public var generation: Int { self.state.withLock { $0.generation } }
 
     /// The encoded message that answers the request; nil when it is not known.
-    package func answer(to request: UInt64) -> [UInt8]? { self.state.withLock { $0.answers[request] } }
+    public func answer(to request: UInt64) -> [UInt8]? { self.state.withLock { $0.answers[request] } }
 
     /// - Parameter generation: what it was when the question was asked.
-    package func keep(_ message: [UInt8], for request: UInt64, asked generation: Int) {
+    public func keep(_ message: [UInt8], for request: UInt64, asked generation: Int) {
         guard message.count <= Self.maxAnswerBytes else { return }
         self.state.withLock { state in
             guard state.generation == generation else { return }

@@ -1,11 +1,11 @@
-package import Routing
+public import Routing
 internal import Synchronization
 internal import Transport
 
 /// Picks for calls whose method says where they belong.
 extension Cluster {
     /// What says it.
-    package enum Bond: Sendable, Equatable {
+    public enum Bond: Sendable, Equatable {
         /// The replica that an earlier call with this key went to, if it can be picked; else as by prompt, and that one
         /// is remembered.
         case sticky(UInt64)
@@ -16,7 +16,7 @@ extension Cluster {
     }
 
     /// Picks a replica and takes a lease on it, in one step. Nil when there is none.
-    package func pick(
+    public func pick(
         _ bond: Bond, _ chain: PrefixChain, excluding: [ReplicaID], at now: UInt64
     ) -> (Replica, PickDecision)? {
         let instant = Instant(nanoseconds: now)
@@ -27,14 +27,14 @@ extension Cluster {
     }
 
     /// The replica of `lease` has what `key` stands for, as its answer says.
-    package func remember(_ key: UInt64, _ replica: Replica) {
+    public func remember(_ key: UInt64, _ replica: Replica) {
         self.state.withLock { state in
             if state.place(of: replica) != nil { state.sticky.remember(key, replica.id) }
         }
     }
 
     /// Whether an earlier call is remembered under this key.
-    package func knows(_ key: UInt64) -> Bool {
+    public func knows(_ key: UInt64) -> Bool {
         self.state.withLock { $0.sticky.replica(of: key) != nil }
     }
 

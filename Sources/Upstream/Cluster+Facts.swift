@@ -1,8 +1,8 @@
 import Logging
 import Routing
 import Synchronization
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// What connections, probes and answers tell of a replica, and what follows for the picks. What is told of one that is gone
 /// changes nothing.
@@ -34,7 +34,7 @@ extension Cluster {
         self.wakeProber(of: replica)
     }
 
-    package func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
+    public func probed(_ replica: Replica, _ outcome: ProbeOutcome, latencyNs: UInt64) {
         guard !replica.isGone else { return }
         self.metrics.probed(replica.name, outcome.name)
         self.update(replica, why: "probe \(outcome.name)") { entry in
@@ -70,7 +70,7 @@ extension Cluster {
 
     /// A stream was refused with "Model not loaded". Returns whether the replica is out until its model is back, so that
     /// the stream should go elsewhere.
-    package func foundNotLoaded(_ replica: Replica) -> Bool {
+    public func foundNotLoaded(_ replica: Replica) -> Bool {
         let isOut = self.update(replica, why: "model not loaded") { entry in
             // Without remembered options nobody could load it again: then the worker's own answer is the best one.
             guard entry.model != .unasked else { return }

@@ -1,5 +1,5 @@
 import Logging
-package import Routing
+public import Routing
 import Synchronization
 import Transport
 
@@ -104,7 +104,7 @@ extension Cluster {
     }
 
     /// Whether so many replicas are out that ejections are not heeded.
-    package var panics: Bool { self.state.withLock { $0.outliers.panics } }
+    public var panics: Bool { self.state.withLock { $0.outliers.panics } }
 
     // MARK: Silence
 
@@ -137,12 +137,12 @@ extension Cluster {
     }
 
     /// A stream was ended because the replica let it go without a byte for too long.
-    package func countIdleStream(against replica: Replica) { self.countFailure(replica) }
+    public func countIdleStream(against replica: Replica) { self.countFailure(replica) }
 
     func lastAnswerNs(of replica: Replica) -> UInt64 { self.entry(of: replica)?.answeredNs ?? 0 }
 
     /// Whether a stream that leaves these replicas would find a good one.
-    package func hasCandidate(besides excluded: [ReplicaID]) -> Bool {
+    public func hasCandidate(besides excluded: [ReplicaID]) -> Bool {
         self.state.withLock { state in
             state.entries.contains { entry in
                 guard let entry else { return false }

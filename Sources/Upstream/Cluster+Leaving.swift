@@ -1,4 +1,4 @@
-package import Routing
+public import Routing
 import Synchronization
 import Transport
 

@@ -13,14 +13,14 @@ extension Cluster {
     var expectedModel: [UInt8]? { self.state.withLock { $0.expectedModel } }
 
     /// Whether a caller is right to expect `model` here, as far as anybody said.
-    package func isFor(_ model: [UInt8]) -> Bool {
+    public func isFor(_ model: [UInt8]) -> Bool {
         guard !model.isEmpty else { return false }
         return self.expectedModel == model || self.settings.models.contains { Array($0.utf8) == model }
     }
 
     /// A stream that names `model` was refused with a mismatch, although the cluster is there for that model: the replica
     /// is somebody else's, and out until it says otherwise.
-    package func foundAnother(_ replica: Replica, wanted model: [UInt8]) {
+    public func foundAnother(_ replica: Replica, wanted model: [UInt8]) {
         self.state.withLock { state in
             if state.expectedModel == nil { state.expectedModel = model }
         }

@@ -1,7 +1,7 @@
-package import Routing
+public import Routing
 import Synchronization
 import Telemetry
-package import Transport
+public import Transport
 
 /// The streams that wait for a replica of this cluster. Who goes next is the table's decision, under the cluster's lock;
 /// what was decided is handed over outside of it, to the loop of the stream that waits.
@@ -13,7 +13,7 @@ package import Transport
 /// ```
 extension Cluster {
     /// What becomes of a stream that asks for a replica.
-    package enum PickResult: Sendable {
+    public enum PickResult: Sendable {
         case picked(Replica, PickDecision)
         /// It waits under this number; its waiter hears how that ends, unless it is withdrawn before.
         case waits(UInt64)
@@ -23,14 +23,14 @@ extension Cluster {
     }
 
     /// How waiting ended.
-    package enum WaitOutcome: Sendable {
+    public enum WaitOutcome: Sendable {
         case picked(Replica, PickDecision)
         case refused(QueueRefusal)
         case noReplica
     }
 
     /// Called once, on any thread, not under the lock.
-    package typealias Waiter = @Sendable (WaitOutcome) -> Void
+    public typealias Waiter = @Sendable (WaitOutcome) -> Void
 
     /// What the cluster keeps of its queue besides the table's part.
     struct Queue: Sendable {
@@ -81,7 +81,7 @@ extension Cluster {
     ///   - loop: the stream's own.
     ///   - terms: asked only if it has to wait, under the lock.
     ///   - waiter: made only if it has to wait, from the number that it waits under.
-    package func pickOrWait(
+    public func pickOrWait(
         _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool, on loop: Loop, at now: UInt64,
         terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
     ) -> PickResult {
@@ -125,7 +125,7 @@ extension Cluster {
     }
 
     /// The stream waits no longer. What was decided for it a moment before still reaches its waiter.
-    package func withdraw(_ number: UInt64) {
+    public func withdraw(_ number: UInt64) {
         self.state.withLock { state in
             state.queue.waiters[number] = nil
             state.table.withdrawWaiting(number)
@@ -133,7 +133,7 @@ extension Cluster {
     }
 
     /// Gives back the lease of a stream that was gone when it arrived: the replica never heard of it.
-    package func giveBack(_ lease: Lease) {
+    public func giveBack(_ lease: Lease) {
         let handover = self.state.withLock { state in
             let now = Instant(nanoseconds: Loop.now)
             state.table.release(lease, .failedBeforeResponse, at: now)
@@ -148,7 +148,7 @@ extension Cluster {
     }
 
     /// Streams that wait now.
-    package var waitingCount: Int { self.state.withLock { $0.table.waitingCount } }
+    public var waitingCount: Int { self.state.withLock { $0.table.waitingCount } }
 
     /// The replica works on as many streams at a time, as the options of its model say; nil: they do not say.
     func setSlots(of replica: Replica, _ slots: Int?) {

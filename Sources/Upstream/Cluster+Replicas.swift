@@ -1,5 +1,5 @@
 import Logging
-package import Routing
+public import Routing
 import Synchronization
 import Telemetry
 import Transport
@@ -22,12 +22,12 @@ extension Cluster {
     }
 
     /// A cluster has at most as many replicas; a list that names more loses its end.
-    package static let maxReplicas = 1_024
+    public static let maxReplicas = 1_024
 
     /// Makes `wanted` the replicas that `origin` names, by address. Those that it does not name any more leave unless
     /// somebody else names them. What an operator took out stays out until the list does not name it any more.
     @discardableResult
-    package func reconcile(_ wanted: [ReplicaSettings], origin: ReplicaOrigin = .static) -> ReplicaChanges {
+    public func reconcile(_ wanted: [ReplicaSettings], origin: ReplicaOrigin = .static) -> ReplicaChanges {
         let steps = self.state.withLock { state in
             var steps = Steps()
             var named: Set<Endpoint> = []
@@ -55,7 +55,7 @@ extension Cluster {
     }
 
     /// Adds a replica, or brings back one that is on its way out.
-    package func add(_ replica: ReplicaSettings, origin: ReplicaOrigin = .api) throws(ReplicaProblem) {
+    public func add(_ replica: ReplicaSettings, origin: ReplicaOrigin = .api) throws(ReplicaProblem) {
         let steps = self.state.withLock { state -> Result<Steps, ReplicaProblem> in
             var steps = Steps()
             let name = replica.address.description
@@ -71,7 +71,7 @@ extension Cluster {
 
     /// The replica takes nothing new from now on, and finishes what is open. Returns false when that was so already.
     @discardableResult
-    package func drain(_ name: String) throws(ReplicaProblem) -> Bool {
+    public func drain(_ name: String) throws(ReplicaProblem) -> Bool {
         try self.changeDrain(of: name) { entry throws(ReplicaProblem) in
             guard entry.departure == nil else { throw .leaving(name) }
             guard entry.drainedNs == nil else { return false }
@@ -83,7 +83,7 @@ extension Cluster {
     /// The replica is picked again, as if it had never been drained; also one that is on its way out, which is then named
     /// by those that named it, or by the admin port. Returns false when it takes streams already.
     @discardableResult
-    package func undrain(_ name: String) throws(ReplicaProblem) -> Bool {
+    public func undrain(_ name: String) throws(ReplicaProblem) -> Bool {
         try self.changeDrain(of: name) { entry throws(ReplicaProblem) in
             guard entry.isDraining else { return false }
             entry.drainedNs = nil
@@ -98,7 +98,7 @@ extension Cluster {
     }
 
     /// What came of a removal.
-    package enum Removal: Sendable, Equatable {
+    public enum Removal: Sendable, Equatable {
         /// It finishes what is open, and is gone then.
         case leaves
         /// The admin port lets it go; these still name it.
@@ -109,7 +109,7 @@ extension Cluster {
     /// that list does not name it any more or somebody adds it again.
     /// - Parameter now: cuts what is open instead of waiting for it.
     @discardableResult
-    package func remove(_ name: String, now: Bool = false) throws(ReplicaProblem) -> Removal {
+    public func remove(_ name: String, now: Bool = false) throws(ReplicaProblem) -> Removal {
         let result = self.state.withLock { state -> Result<(Steps, Removal), ReplicaProblem> in
             var steps = Steps()
             guard let place = state.place(named: name), let entry = state.entries[place] else {

@@ -1,4 +1,4 @@
-package import Routing
+public import Routing
 import Synchronization
 import Transport
 import Wire
@@ -6,7 +6,7 @@ import Wire
 /// What operators and callers are told about the cluster as a whole and about each of its replicas.
 extension Cluster {
     /// Whether a stream would find a replica now.
-    package var isUsable: Bool {
+    public var isUsable: Bool {
         self.state.withLock { state in
             state.entries.contains { entry in
                 guard let entry else { return false }
@@ -16,13 +16,13 @@ extension Cluster {
     }
 
     /// Whether at least one replica takes streams and has answered: what `/ready` says.
-    package var hasAvailableReplica: Bool {
+    public var hasAvailableReplica: Bool {
         self.state.withLock { $0.entries.contains { $0?.availability == .available } }
     }
 
     /// Whether at least one replica answers, with or without a model: what Health says, since callers ask it before
     /// they send LoadModel.
-    package var answersHealth: Bool {
+    public var answersHealth: Bool {
         self.state.withLock { state in
             state.entries.contains { entry in
                 guard let entry else { return false }
@@ -52,36 +52,36 @@ extension Cluster {
     }
 
     /// One replica as operators see it.
-    package struct Row: Sendable {
-        package var replica: Replica
-        package var weight: Int
+    public struct Row: Sendable {
+        public var replica: Replica
+        public var weight: Int
         /// Who named it, whose weight counts first. Empty while it leaves.
-        package var origins: [ReplicaOrigin]
+        public var origins: [ReplicaOrigin]
         /// Nil while it takes streams.
-        package var drain: Drain?
-        package var availability: Availability
-        package var why: String
-        package var sinceNs: UInt64
-        package var inFlight: Int
-        package var picks: Int
-        package var cachedBlocks: Int
-        package var model: ReplicaModel
-        package var probe: ProbeRecord?
-        package var evictions: Int
+        public var drain: Drain?
+        public var availability: Availability
+        public var why: String
+        public var sinceNs: UInt64
+        public var inFlight: Int
+        public var picks: Int
+        public var cachedBlocks: Int
+        public var model: ReplicaModel
+        public var probe: ProbeRecord?
+        public var evictions: Int
         /// Most streams that it is given; zero: not limited.
-        package var limit: Int
+        public var limit: Int
         /// What the policy learned of it; nil from a policy that learns nothing.
-        package var estimates: ReplicaEstimates?
+        public var estimates: ReplicaEstimates?
     }
 
     /// A replica that takes nothing new.
-    package struct Drain: Sendable, Equatable {
-        package var sinceNs: UInt64
+    public struct Drain: Sendable, Equatable {
+        public var sinceNs: UInt64
         /// When it is gone, whatever is open then; nil: it stays until somebody says otherwise.
-        package var leavesByNs: UInt64?
+        public var leavesByNs: UInt64?
     }
 
-    package func rows() -> [Row] {
+    public func rows() -> [Row] {
         self.state.withLock { state in
             let table = Dictionary(uniqueKeysWithValues: state.table.snapshot().map { ($0.replica, $0) })
             return state.present.compactMap { entry in
@@ -98,11 +98,11 @@ extension Cluster {
         }
     }
 
-    package var indexedBlocks: Int { self.state.withLock { $0.table.indexedBlocks } }
-    package var totalInFlight: Int { self.state.withLock { $0.table.totalInFlight } }
+    public var indexedBlocks: Int { self.state.withLock { $0.table.indexedBlocks } }
+    public var totalInFlight: Int { self.state.withLock { $0.table.totalInFlight } }
 
     /// The name of a replica that is here, or was until lately.
-    package func name(of id: ReplicaID) -> String? {
+    public func name(of id: ReplicaID) -> String? {
         self.state.withLock { state in
             state.order.compactMap { state.replicas[$0] }.first { $0.id == id }?.name
                 ?? state.former.last { $0.id == id }?.name

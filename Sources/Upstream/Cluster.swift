@@ -1,31 +1,31 @@
-package import Logging
-package import Routing
+public import Logging
+public import Routing
 import Synchronization
-package import Telemetry
-package import Transport
-package import Wire
+public import Telemetry
+public import Transport
+public import Wire
 
 /// The replicas of one model, and everything that is decided about them: one mutex around plain values.
 ///
 /// Loops pick and release here; the prober, the model lifecycle and the evicting clients report facts. Replicas come and go
 /// while that goes on (`Cluster+Replicas`, `Cluster+Leaving`). Nothing slow happens under the lock. Safe to use from every
 /// thread.
-package final class Cluster: Sendable {
-    package let name: String
+public final class Cluster: Sendable {
+    public let name: String
     /// Replaced whole by `apply`. Never waits for anything, so it may be read under the lock.
     private let current: Mutex<ClusterSettings>
-    package let metrics: ClusterMetrics
+    public let metrics: ClusterMetrics
     /// How replicas are spoken to; nil in cleartext.
-    package let tls: TLSContext?
+    public let tls: TLSContext?
     /// Our token for the replicas; none when `settings.auth` has none. May be exchanged.
-    package let tokens: BearerTokens
+    public let tokens: BearerTokens
     let log: Logger
     let retryBudget: RetryBudget
     /// Those of the process.
     let slots: ReplicaSlots
     let state: Mutex<State>
     /// Answers of ModelMetadata.
-    package let memo = AnswerMemo()
+    public let memo = AnswerMemo()
 
     struct State: Sendable {
         var table: ReplicaTable
@@ -84,16 +84,16 @@ package final class Cluster: Sendable {
     }
 
     /// The last probe of a replica.
-    package struct ProbeRecord: Sendable {
-        package var outcome: ProbeOutcome
-        package var atNs: UInt64
-        package var latencyNs: UInt64
+    public struct ProbeRecord: Sendable {
+        public var outcome: ProbeOutcome
+        public var atNs: UInt64
+        public var latencyNs: UInt64
     }
 
     /// - Parameters:
     ///   - slots: those of the process, shared by all clusters whose replicas use the same loops.
     ///   - tls: made from `settings.tls`.
-    package init(
+    public init(
         settings: ClusterSettings, slots: ReplicaSlots, registry: MetricRegistry, log: Logger, tls: TLSContext? = nil
     ) {
         self.name = settings.name
@@ -116,11 +116,11 @@ package final class Cluster: Sendable {
     }
 
     /// What is in use now. A copy: not for the path of a stream.
-    package var settings: ClusterSettings { self.current.withLock { $0 } }
+    public var settings: ClusterSettings { self.current.withLock { $0 } }
 
     /// Takes up new settings, all but the name, the replicas and what TLS is made from; nothing that is open ends. Loops
     /// take up their share by `UpstreamLoop.apply`.
-    package func apply(_ settings: ClusterSettings) {
+    public func apply(_ settings: ClusterSettings) {
         self.current.withLock { $0 = settings }
         self.retryBudget.apply(settings.connections)
         self.state.withLock { state in
@@ -135,7 +135,7 @@ package final class Cluster: Sendable {
     }
 
     /// Those that are here, in the order in which they joined.
-    package var replicas: [Replica] {
+    public var replicas: [Replica] {
         self.state.withLock { state in state.order.compactMap { state.replicas[$0] } }
     }
 
@@ -143,7 +143,7 @@ package final class Cluster: Sendable {
 
     /// Picks a replica and takes a lease on it, in one step. Nil when there is no replica at all.
     /// - Parameter answersOnce: the call has one answer, at its end, whose moment says nothing about its prompt.
-    package func pick(
+    public func pick(
         _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool = false, at now: UInt64
     ) -> (Replica, PickDecision)? {
         let picked = self.state.withLock { state in
@@ -171,7 +171,7 @@ package final class Cluster: Sendable {
     }
 
     /// The first message of the stream's answer has arrived.
-    package func firstResponse(_ lease: Lease, at now: UInt64) {
+    public func firstResponse(_ lease: Lease, at now: UInt64) {
         let instant = Instant(nanoseconds: now)
         let handover = self.state.withLock { state in
             state.table.firstResponse(lease, at: instant)
@@ -211,16 +211,16 @@ package final class Cluster: Sendable {
     }
 
     /// Whether the retry budget allows one more; if so it is spent.
-    package func mayRetry() -> Bool {
+    public func mayRetry() -> Bool {
         if self.retryBudget.spend() { return true }
         self.metrics.retriesRefused.add()
         return false
     }
 
     /// Why nothing could be picked.
-    package enum Shortage: Sendable { case unreachable, loading, notLoaded }
+    public enum Shortage: Sendable { case unreachable, loading, notLoaded }
 
-    package func shortage() -> Shortage {
+    public func shortage() -> Shortage {
         self.state.withLock { state in
             let reachable = state.present.filter { $0.health.standing != .unreachable && !$0.isDraining }
             if reachable.contains(where: { $0.model == .loading }) { return .loading }

@@ -1,22 +1,22 @@
-package import Routing
-package import Telemetry
+public import Routing
+public import Telemetry
 
 /// What one cluster counts. Handles are made once, so that counting is one atomic addition.
-package final class ClusterMetrics: Sendable {
+public final class ClusterMetrics: Sendable {
     /// By the position of the reason among all reasons.
     private let picks: [Counter]
     private let retries: [RetryCause: Counter]
-    package let diverts: Counter
-    package let noReplica: Counter
+    public let diverts: Counter
+    public let noReplica: Counter
     let retriesRefused: Counter
     /// Differences that the audit found between the streams that are counted and those that are there.
     let inFlightDrift: Counter
-    package let timeToFirstResponse: Histogram
-    package let queue: QueueMetrics
+    public let timeToFirstResponse: Histogram
+    public let queue: QueueMetrics
     private let registry: MetricRegistry
     private let cluster: String
 
-    package init(cluster: String, registry: MetricRegistry) {
+    public init(cluster: String, registry: MetricRegistry) {
         self.cluster = cluster
         self.registry = registry
         self.queue = QueueMetrics(cluster: cluster, registry: registry)
@@ -66,24 +66,24 @@ package final class ClusterMetrics: Sendable {
         self.registry.removeSeries(labels: ["cluster": self.cluster, "replica": replica])
     }
 
-    package func picked(_ decision: PickDecision) {
+    public func picked(_ decision: PickDecision) {
         self.picks[decision.reason.position].add()
         if decision.diverted { self.diverts.add() }
     }
 
-    package func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
+    public func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
 
-    package func evicted(_ replica: String, _ cause: String) { self.count(.evictions, replica, cause) }
+    public func evicted(_ replica: String, _ cause: String) { self.count(.evictions, replica, cause) }
 
-    package func probed(_ replica: String, _ outcome: String) { self.count(.probes, replica, outcome) }
+    public func probed(_ replica: String, _ outcome: String) { self.count(.probes, replica, outcome) }
 
-    package func probeDenied(_ replica: String) { self.count(.probesDenied, replica) }
+    public func probeDenied(_ replica: String) { self.count(.probesDenied, replica) }
 
     func ejected(_ replica: String, _ cause: OutlierDetector.Cause) { self.count(.ejections, replica, cause.rawValue) }
 
     func stalled(_ replica: String, _ kind: String) { self.count(.stalls, replica, kind) }
 
-    package func loaded(_ replica: String, _ outcome: String) { self.count(.modelLoads, replica, outcome) }
+    public func loaded(_ replica: String, _ outcome: String) { self.count(.modelLoads, replica, outcome) }
 
     private func count(_ family: ReplicaCount, _ replica: String, _ detail: String? = nil) {
         var labels = ["cluster": self.cluster, "replica": replica]
@@ -126,7 +126,7 @@ private enum ReplicaCount: String, CaseIterable {
 }
 
 /// Why a stream was sent to another replica.
-package enum RetryCause: String, Sendable, CaseIterable {
+public enum RetryCause: String, Sendable, CaseIterable {
     case connectFailed = "connect_failed"
     case connectionLost = "connection_lost"
     case refused = "stream_refused"

@@ -4,7 +4,7 @@ import Transport
 /// replica, never by model, and once for each connection however many streams it carried.
 ///
 /// Lives on one loop.
-package final class ConnectionEvictingClient: UpstreamClient {
+public final class ConnectionEvictingClient: UpstreamClient {
     private let inner: PooledClient
     private let cluster: Cluster
 
@@ -16,13 +16,13 @@ package final class ConnectionEvictingClient: UpstreamClient {
         }
     }
 
-    package var pool: PooledClient { self.inner }
+    public var pool: PooledClient { self.inner }
 
-    package func open(_ stream: UpstreamStream) {
+    public func open(_ stream: UpstreamStream) {
         self.inner.open(stream)
     }
 
-    package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {
+    public func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {
         if case .failed(let failure) = outcome, failure.isOfConnection, let connection = stream.connection {
             self.evict(connection, failure)
         }

@@ -1,9 +1,9 @@
 internal import Routing
 internal import Transport
-package import Wire
+public import Wire
 
 /// Calls that go to every replica of a cluster and come back as one answer: Status, GetMetrics, and writes to stores.
-package actor FleetCalls {
+public actor FleetCalls {
     private let cluster: Cluster
     private let loops: [LoopBound<UpstreamLoop>]
     private var statusSurvey = Survey<UInt64>()
@@ -18,7 +18,7 @@ package actor FleetCalls {
     /// Some workers answer these between two tokens of a Predict only, or not at all.
     private static let surveyTimeoutMs = 1_000
 
-    package enum MetricsAnswer: Sendable {
+    public enum MetricsAnswer: Sendable {
         case metrics(MetricsResponse)
         /// No replica had any; the status of one of them.
         case failed(GRPCStatusCode, String)
@@ -39,7 +39,7 @@ package actor FleetCalls {
 
     /// READY if a replica is free, BUSY if all have streams, UNINITIALIZED if none holds a model, ERROR if none can be
     /// reached; the memory that they use together. The state is ours: workers confuse busy with ready.
-    package func status() async -> StatusResponse {
+    public func status() async -> StatusResponse {
         let state = self.cluster.statusState
         guard state != .error else { return StatusResponse(state: .error) }
         return StatusResponse(state: state, memoryBytes: await self.memoryBytes())
@@ -68,7 +68,7 @@ package actor FleetCalls {
 
     /// The figures of all replicas added up; rates too, since they work side by side. Slot and prompt are left out: they
     /// are those of one worker.
-    package func metrics() async -> MetricsAnswer {
+    public func metrics() async -> MetricsAnswer {
         if let last = self.metricsSurvey.last, Loop.now - last.atNs < Self.freshNs { return last.value }
         if let task = self.metricsSurvey.underWay { return await task.value }
         let task = Task {
@@ -104,14 +104,14 @@ package actor FleetCalls {
     // MARK: Writes
 
     /// What came of a write to every replica.
-    package enum WriteAnswer: Sendable {
+    public enum WriteAnswer: Sendable {
         /// Every replica that can be reached has it; the encoded message of one of them.
         case written([UInt8])
         case failed(GRPCStatusCode, String)
     }
 
     /// Sends `message` to every replica that can be reached, after the writes before it. Fails when one of them fails.
-    package func write(_ path: String, _ message: [UInt8]) async -> WriteAnswer {
+    public func write(_ path: String, _ message: [UInt8]) async -> WriteAnswer {
         let before = self.lastWrite
         let task = Task {
             await before?.value

@@ -4,8 +4,8 @@ import Transport
 /// Counts every stream to a replica from the pick to the stream's end, whatever way it ends.
 ///
 /// The count is the lease that the pick took; there is no second one. Lives on one loop.
-package final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClient {
-    package let inner: Inner
+public final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClient {
+    public let inner: Inner
     private let cluster: Cluster
 
     init(around inner: Inner, cluster: Cluster) {
@@ -13,11 +13,11 @@ package final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClien
         self.cluster = cluster
     }
 
-    package func open(_ stream: UpstreamStream) {
+    public func open(_ stream: UpstreamStream) {
         self.inner.open(stream)
     }
 
-    package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {
+    public func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {
         self.inner.ended(stream, outcome)
         // Probes and loads carry no lease: they are no load that routing should see.
         guard let lease = stream.lease else { return }

@@ -1,7 +1,7 @@
 import Logging
 import Routing
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// Loads a cluster's model on its replicas, and back onto replicas that come without it.
 ///
@@ -9,13 +9,13 @@ package import Wire
 /// whole KV cache. So it is sent to one replica at a time only once, never to a replica that holds the same options, and
 /// never while streams are open there: the replica leaves the candidates and is waited for, while others go on serving.
 /// `ModelLifecycle+Loading` does it for one replica.
-package actor ModelLifecycle {
+public actor ModelLifecycle {
     let cluster: Cluster
     let loops: [LoopBound<UpstreamLoop>]
     /// Shared with the cluster's prober.
-    package nonisolated let probes: ReplicaProbes
+    public nonisolated let probes: ReplicaProbes
     /// What else goes to every replica.
-    package nonisolated let fleet: FleetCalls
+    public nonisolated let fleet: FleetCalls
     private let memory: (any ModelMemory)?
     private(set) var remembered: Options?
     /// LoadModels of callers that are under way: what their waves leave for later is not to be hurried.
@@ -58,20 +58,20 @@ package actor ModelLifecycle {
     }
 
     /// What came of a load at one replica.
-    package enum LoadResult: Sendable, Equatable {
+    public enum LoadResult: Sendable, Equatable {
         case loaded
         case failed(GRPCStatusCode, String)
     }
 
     /// The answer to a downstream LoadModel or Free.
-    package enum Report: Sendable, Equatable {
+    public enum Report: Sendable, Equatable {
         case success(String)
         case failure(GRPCStatusCode, String)
         case malformed
     }
 
     /// - Parameter memory: what it recalls is taken for what the replicas hold, once they have been asked.
-    package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], memory: (any ModelMemory)? = nil) {
+    public init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], memory: (any ModelMemory)? = nil) {
         self.cluster = cluster
         self.loops = loops
         self.probes = ReplicaProbes(cluster: cluster, loops: loops)
@@ -90,7 +90,7 @@ package actor ModelLifecycle {
 
     /// Loads `message`, an encoded ModelOptions, on every replica and remembers it. Who does not wait any longer cancels
     /// its task; the loads go on.
-    package func load(_ message: [UInt8]) async -> Report {
+    public func load(_ message: [UInt8]) async -> Report {
         guard let options = Options(message) else { return .malformed }
         let before = self.remembered
         self.remember(options)
@@ -118,7 +118,7 @@ package actor ModelLifecycle {
 
     /// Forgets the options, so that nothing is replayed, and sends Free to every replica.
     /// - Parameter drains: waits for the streams of each replica before.
-    package func free(drains: Bool = false) async -> Report {
+    public func free(drains: Bool = false) async -> Report {
         self.remember(nil)
         let cluster = self.cluster
         let results = await withTaskGroup(of: (Replica, LoadResult).self) { group in
@@ -152,7 +152,7 @@ package actor ModelLifecycle {
     }
 
     /// The remembered model on a replica that was found without it. Whether it is there now.
-    package func bringBack(_ replica: Replica) async -> Bool {
+    public func bringBack(_ replica: Replica) async -> Bool {
         guard let options = self.remembered else { return false }
         return await self.load(options, on: replica) == .loaded
     }

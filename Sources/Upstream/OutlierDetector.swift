@@ -7,11 +7,11 @@
 /// ```
 /// Never more than `max_ejected_share` of a cluster: what ejects one is checked against all that are out, and when too
 /// many are, nobody counts as ejected (panic).
-package struct OutlierDetector: Sendable {
-    package enum Standing: Sendable, Equatable { case healthy, ejected, trial }
+public struct OutlierDetector: Sendable {
+    public enum Standing: Sendable, Equatable { case healthy, ejected, trial }
 
     /// What one stream told of its replica.
-    package enum Event: Sendable, Equatable {
+    public enum Event: Sendable, Equatable {
         /// Answered in full, with a status that says nothing against the replica.
         case answered
         /// Answered with a status that may be the replica's fault.
@@ -21,7 +21,7 @@ package struct OutlierDetector: Sendable {
     }
 
     /// Why a replica was ejected.
-    package enum Cause: String, Sendable, CaseIterable {
+    public enum Cause: String, Sendable, CaseIterable {
         case consecutiveFailures = "consecutive_failures"
         case errorShare = "error_share"
         case latency
@@ -50,27 +50,27 @@ package struct OutlierDetector: Sendable {
     private var settings: OutlierSettings
     private var members: [Member]
     /// Whether so many are out that ejections are not heeded.
-    package private(set) var panics = false
+    public private(set) var panics = false
 
-    package init(settings: OutlierSettings, replicas: Int) {
+    public init(settings: OutlierSettings, replicas: Int) {
         self.settings = settings
         self.members = Array(repeating: Member(), count: replicas)
     }
 
     /// What counts from now on. Ejections that last go on to their end.
-    package mutating func apply(_ settings: OutlierSettings) { self.settings = settings }
+    public mutating func apply(_ settings: OutlierSettings) { self.settings = settings }
 
     /// Another replica has the position from now on.
-    package mutating func joined(_ position: Int) {
+    public mutating func joined(_ position: Int) {
         while self.members.count <= position { self.members.append(Member(isHere: false)) }
         self.members[position] = Member()
     }
 
     /// Nobody has it any more.
-    package mutating func left(_ position: Int) { self.members[position] = Member(isHere: false) }
+    public mutating func left(_ position: Int) { self.members[position] = Member(isHere: false) }
 
     /// - Parameter position: of the replica in its cluster.
-    package func standing(_ position: Int) -> Standing {
+    public func standing(_ position: Int) -> Standing {
         switch self.members[position].phase {
         case .healthy: .healthy
         case .ejected: self.panics ? .healthy : .ejected
@@ -83,7 +83,7 @@ package struct OutlierDetector: Sendable {
     /// - Parameter othersOut: replicas besides this one that are out for other reasons.
     /// - Parameter random: 0 to 1, for the length of an ejection.
     /// - Returns: why the replica is ejected now; nil when it is not.
-    package mutating func record(
+    public mutating func record(
         _ position: Int, _ event: Event, firstResponseNs: UInt64? = nil, othersOut: Int = 0, random: Double = 0,
         at nowNs: UInt64
     ) -> Cause? {
@@ -114,7 +114,7 @@ package struct OutlierDetector: Sendable {
     }
 
     /// The replica cannot be reached any more, which says more than its streams did: it starts afresh when it is back.
-    package mutating func lost(_ position: Int) {
+    public mutating func lost(_ position: Int) {
         self.members[position].phase = .healthy
         self.members[position].failuresInARow = 0
         self.members[position].window.clear()
@@ -123,7 +123,7 @@ package struct OutlierDetector: Sendable {
     /// Looks at shares and medians, ends ejections whose time is over, and forgets old ones. Called about every second.
     /// - Parameter isOut: by position, whether the replica is out for another reason.
     /// - Returns: who is ejected now, and why.
-    package mutating func look(isOut: [Bool], random: Double = 0, at nowNs: UInt64) -> [(position: Int, cause: Cause)] {
+    public mutating func look(isOut: [Bool], random: Double = 0, at nowNs: UInt64) -> [(position: Int, cause: Cause)] {
         for position in self.members.indices {
             if case .ejected(let until) = self.members[position].phase, nowNs >= until {
                 self.members[position].phase = .trial

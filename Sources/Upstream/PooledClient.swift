@@ -1,13 +1,13 @@
 import Connection
-package import Transport
+public import Transport
 import Wire
 
 /// The connections of one loop to one replica, opened when a stream needs them. A stream never crosses loops.
 ///
 /// Lives on one loop, owned by the client stack.
-package final class PooledClient: UpstreamClient {
-    package let replica: Replica
-    package let loop: Loop
+public final class PooledClient: UpstreamClient {
+    public let replica: Replica
+    public let loop: Loop
     private(set) var settings: PoolSettings
     private(set) var stallSettings: StallSettings
     private let tls: TLSContext?
@@ -43,14 +43,14 @@ package final class PooledClient: UpstreamClient {
         self.account = account
     }
 
-    package func open(_ stream: UpstreamStream) {
+    public func open(_ stream: UpstreamStream) {
         // A connection that has used up its stream identifiers refuses; a new one does not.
         if self.submit(stream, on: self.connectionWithRoom()) || self.submit(stream, on: self.connect()) { return }
         let loopBound = LoopBound(stream, on: self.loop)
         self.loop.execute { loopBound.value.over(.failed(.refused)) }
     }
 
-    package func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
+    public func ended(_ stream: UpstreamStream, _ outcome: UpstreamOutcome) {}
 
     /// What calls of our own send as `authorization`; nil sends none.
     var ownAuthorization: [UInt8]? { self.tokens.current.first?.revealHeader() }
@@ -77,17 +77,17 @@ package final class PooledClient: UpstreamClient {
     func lastAnswerNs() -> UInt64 { self.cluster.lastAnswerNs(of: self.replica) }
 
     /// Calls `body` with every stream that is open here.
-    package func forEachStream(_ body: (UpstreamStream) -> Void) {
+    public func forEachStream(_ body: (UpstreamStream) -> Void) {
         for connection in self.connections + self.leaving {
             connection.session.forEachStream { if let stream = $0 as? UpstreamStream { body(stream) } }
         }
     }
 
     /// Connections that are open or opening.
-    package var connectionCount: Int { self.connections.count + self.leaving.count }
+    public var connectionCount: Int { self.connections.count + self.leaving.count }
 
     /// Lets open streams finish and closes all connections, and those that are opened later after their stream.
-    package func retire() {
+    public func retire() {
         self.isRetired = true
         for connection in self.connections {
             self.remove(connection)
@@ -96,7 +96,7 @@ package final class PooledClient: UpstreamClient {
     }
 
     /// Closes all connections, with the streams that are still on them.
-    package func abort() {
+    public func abort() {
         self.retire()
         for connection in self.leaving where connection.streamCount > 0 { connection.abort() }
     }

@@ -2,7 +2,7 @@ import Transport
 import Wire
 
 /// What a probe found. A slow answer is not a dead worker, so there are three.
-package enum ProbeOutcome: Sendable, Equatable {
+public enum ProbeOutcome: Sendable, Equatable {
     /// It answered that it is well: `Health` with exactly OK, or `grpc.health.v1` with SERVING.
     case alive
     /// It did not answer in time, on a connection that is open.
@@ -11,7 +11,7 @@ package enum ProbeOutcome: Sendable, Equatable {
     case unreachable(refused: Bool)
 
     /// The name that metrics and logs use.
-    package var name: String {
+    public var name: String {
         switch self {
         case .alive: "alive"
         case .busy: "busy"

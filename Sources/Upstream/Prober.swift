@@ -1,14 +1,14 @@
-package import Transport
+public import Transport
 
 /// Probes the replicas of one cluster over the native protocol, in the background: every replica by itself, each in its
 /// own time, from when it joins until it is gone. The data path only reads the state that this keeps.
-package struct Prober: Sendable {
+public struct Prober: Sendable {
     private let cluster: Cluster
     private let models: ModelLifecycle
     private let audit: InFlightAudit
     private let departures: Departures
 
-    package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], models: ModelLifecycle) {
+    public init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>], models: ModelLifecycle) {
         self.cluster = cluster
         self.models = models
         self.audit = InFlightAudit(cluster: cluster, loops: loops)
@@ -16,7 +16,7 @@ package struct Prober: Sendable {
     }
 
     /// Probes until the task is cancelled.
-    package func run() async {
+    public func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.follow() }
             group.addTask { await self.sweep() }
@@ -112,7 +112,7 @@ package struct Prober: Sendable {
 extension UnaryCall {
     /// Calls a replica from a task: hops to the loop and back.
     /// - Parameter isCounted: whether it is a stream of the replica for routing and for LoadModel.
-    package static func call(
+    public static func call(
         _ path: String, _ message: [UInt8], of replica: Replica, in cluster: Cluster,
         on loop: LoopBound<UpstreamLoop>, timeoutMs: Int, isCounted: Bool = false
     ) async -> Answer {

@@ -1,13 +1,13 @@
-package import Routing
-package import Telemetry
+public import Routing
+public import Telemetry
 
 /// What a cluster counts about its queue.
-package final class QueueMetrics: Sendable {
+public final class QueueMetrics: Sendable {
     private let waits: Histogram
     private let dispatches: [DispatchCause: Counter]
     private let refusals: [QueueRefusal.Cause: Counter]
 
-    package init(cluster: String, registry: MetricRegistry) {
+    public init(cluster: String, registry: MetricRegistry) {
         self.waits = registry.histogram(
             "homing_queue_wait_seconds",
             help: "How long streams waited in the proxy for a replica, of those that waited.",

@@ -7,16 +7,16 @@
 /// ```
 /// Busy (a probe that is not answered in time on an open connection) never takes a replica out: Health shares a thread
 /// with Predict on some workers.
-package struct ReplicaHealth: Sendable, Equatable {
-    package enum Standing: Sendable, Equatable { case unknown, available, suspect, unreachable }
+public struct ReplicaHealth: Sendable, Equatable {
+    public enum Standing: Sendable, Equatable { case unknown, available, suspect, unreachable }
 
-    package private(set) var standing = Standing.unknown
+    public private(set) var standing = Standing.unknown
     private var failures = 0
     private var successes = 0
     private var failuresToEject: Int
     private var successesToReturn: Int
 
-    package init(settings: ProbeSettings) {
+    public init(settings: ProbeSettings) {
         self.failuresToEject = max(1, settings.failuresToEject)
         self.successesToReturn = max(1, settings.successesToReturn)
     }
@@ -28,7 +28,7 @@ package struct ReplicaHealth: Sendable, Equatable {
     }
 
     /// A probe was answered with OK.
-    package mutating func probeAnswered() {
+    public mutating func probeAnswered() {
         self.failures = 0
         self.successes += 1
         switch self.standing {
@@ -39,28 +39,28 @@ package struct ReplicaHealth: Sendable, Equatable {
     }
 
     /// A probe was not answered in time, on a connection that is open.
-    package mutating func probeTimedOut() {
+    public mutating func probeTimedOut() {
         self.successes = 0
     }
 
     /// A probe did not get through, or its answer was no Health.
-    package mutating func probeFailed(refused: Bool) {
+    public mutating func probeFailed(refused: Bool) {
         self.fail(atOnce: refused)
     }
 
     /// A connection that worked is gone, with or without streams on it.
-    package mutating func connectionLost() {
+    public mutating func connectionLost() {
         self.successes = 0
         if self.standing == .available { self.standing = .suspect }
     }
 
     /// A stream found no connection.
-    package mutating func connectFailed(refused: Bool) {
+    public mutating func connectFailed(refused: Bool) {
         self.fail(atOnce: refused)
     }
 
     /// A stream was answered: as good as a probe, while the replica is not out.
-    package mutating func streamAnswered() {
+    public mutating func streamAnswered() {
         self.failures = 0
         if self.standing == .suspect || self.standing == .unknown { self.standing = .available }
     }

@@ -6,7 +6,7 @@
 ///                                                 ▲───────────────────────────┴──asked── restarted
 /// any ──"model identity mismatch"──► another ──asked again──► loaded, unasked
 /// ```
-package enum ReplicaModel: Sendable, Equatable {
+public enum ReplicaModel: Sendable, Equatable {
     /// Nobody has sent LoadModel through this proxy: the replica is taken as it is.
     case unasked
     case loading
@@ -32,7 +32,7 @@ package enum ReplicaModel: Sendable, Equatable {
 
     /// The replica was lost from sight. A process that is gone takes its model with it; one that only lost a connection
     /// has to be asked.
-    package mutating func lost(refused: Bool) {
+    public mutating func lost(refused: Bool) {
         switch self {
         case .loaded, .unchecked, .restarted: self = refused || self == .restarted ? .restarted : .unchecked
         case .another where refused: self = .restarted
@@ -49,7 +49,7 @@ package enum ReplicaModel: Sendable, Equatable {
     }
 
     /// The name that the admin pages use.
-    package var name: String {
+    public var name: String {
         switch self {
         case .unasked: "unasked"
         case .loading: "loading"

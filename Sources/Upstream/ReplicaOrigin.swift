@@ -1,6 +1,6 @@
 /// Who named a replica. It lives until the last one who named it lets it go, so that no source takes away what another one
 /// gave.
-package enum ReplicaOrigin: Hashable, Sendable, Comparable, CustomStringConvertible {
+public enum ReplicaOrigin: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// The configuration.
     case `static`
     /// An operator, by the admin port.
@@ -9,7 +9,7 @@ package enum ReplicaOrigin: Hashable, Sendable, Comparable, CustomStringConverti
     case discovery(String)
 
     /// Stable text for logs and the admin port.
-    package var description: String {
+    public var description: String {
         switch self {
         case .static: "static"
         case .api: "api"
@@ -18,7 +18,7 @@ package enum ReplicaOrigin: Hashable, Sendable, Comparable, CustomStringConverti
     }
 
     /// Whose weight counts when several name one replica: the smallest.
-    package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
+    public static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 
     private var rank: (Int, String) {
         switch self {
@@ -30,36 +30,36 @@ package enum ReplicaOrigin: Hashable, Sendable, Comparable, CustomStringConverti
 }
 
 /// What came of a list of replicas, by name.
-package struct ReplicaChanges: Sendable, Equatable {
+public struct ReplicaChanges: Sendable, Equatable {
     /// Those that are new, or were about to go.
-    package var added: [String] = []
+    public var added: [String] = []
     /// Those that finish what is open and then go.
-    package var removed: [String] = []
+    public var removed: [String] = []
     /// Those whose weight is another one now.
-    package var reweighted: [String] = []
-    package var unchanged: [String] = []
+    public var reweighted: [String] = []
+    public var unchanged: [String] = []
     /// Those that the list names no more, and another source still does.
-    package var kept: [String] = []
+    public var kept: [String] = []
     /// Those that the list names, and an operator has taken out.
-    package var dismissed: [String] = []
+    public var dismissed: [String] = []
     /// Those that the cluster has no room for.
-    package var refused: [String] = []
+    public var refused: [String] = []
 
-    package init() {}
+    public init() {}
 
     /// Whether anything is different now.
-    package var isEmpty: Bool { self.added.isEmpty && self.removed.isEmpty && self.reweighted.isEmpty }
+    public var isEmpty: Bool { self.added.isEmpty && self.removed.isEmpty && self.reweighted.isEmpty }
 }
 
 /// Why a replica cannot be added or changed.
-package enum ReplicaProblem: Error, Equatable, CustomStringConvertible {
+public enum ReplicaProblem: Error, Equatable, CustomStringConvertible {
     case unknown(String)
     case alreadyThere(String)
     /// It is on its way out and cannot be drained as well.
     case leaving(String)
     case tooMany(limit: Int)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .unknown(let name): "there is no replica \(name)"
         case .alreadyThere(let name): "there is a replica \(name) already"

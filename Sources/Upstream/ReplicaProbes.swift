@@ -1,6 +1,6 @@
 import Routing
 import Synchronization
-package import Transport
+public import Transport
 import Wire
 
 /// Asks the replicas of a cluster whether they are alive: at most one probe of each is under way, and it belongs to nobody
@@ -8,24 +8,24 @@ import Wire
 ///
 /// A success is believed for `fresh_for_ms`, as is any call that was answered; a failure is told and not kept. Safe to use
 /// from every thread; never on the path of a stream.
-package final class ReplicaProbes: Sendable {
+public final class ReplicaProbes: Sendable {
     private let cluster: Cluster
     private let loops: [LoopBound<UpstreamLoop>]
     private let underWay = Mutex<[ReplicaID: Task<ProbeOutcome, Never>]>([:])
 
-    package init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>]) {
+    public init(cluster: Cluster, loops: [LoopBound<UpstreamLoop>]) {
         self.cluster = cluster
         self.loops = loops
     }
 
     /// What is known, if it is fresh; else the outcome of a probe.
-    package func check(_ replica: Replica) async -> ProbeOutcome {
+    public func check(_ replica: Replica) async -> ProbeOutcome {
         if self.cluster.isFresh(replica, at: Loop.now) { return .alive }
         return await self.probe(replica)
     }
 
     /// The outcome of the probe that is under way, or of a new one.
-    package func probe(_ replica: Replica) async -> ProbeOutcome {
+    public func probe(_ replica: Replica) async -> ProbeOutcome {
         let task = self.underWay.withLock { underWay in
             if let task = underWay[replica.id] { return task }
             let task = Task {

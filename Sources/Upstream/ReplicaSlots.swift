@@ -4,7 +4,7 @@ internal import Synchronization
 /// it in an array. Slots are used again, the lowest first; the serial that comes with one never is.
 ///
 /// Made by the program and shared by its clusters. Safe to use from every thread; never on the path of a stream.
-package final class ReplicaSlots: Sendable {
+public final class ReplicaSlots: Sendable {
     private struct State {
         /// Below `end`, those that nobody has.
         var free: Set<Int> = []
@@ -14,10 +14,10 @@ package final class ReplicaSlots: Sendable {
 
     private let state = Mutex(State())
 
-    package init() {}
+    public init() {}
 
     /// Slots that are lent out.
-    package var inUse: Int { self.state.withLock { $0.end - $0.free.count } }
+    public var inUse: Int { self.state.withLock { $0.end - $0.free.count } }
 
     func take() -> (slot: Int, serial: UInt64) {
         self.state.withLock { state in

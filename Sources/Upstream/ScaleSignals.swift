@@ -5,32 +5,32 @@ import Transport
 
 /// Whether a cluster has enough replicas, over the last minute: what autoscalers go by. A value that is fed a sample every
 /// few seconds; part of a `Cluster`, under its lock.
-package struct ScaleSignals: Sendable {
+public struct ScaleSignals: Sendable {
     /// Where the cluster stands at one moment.
-    package struct Sample: Sendable, Equatable {
-        package var atNs: UInt64
+    public struct Sample: Sendable, Equatable {
+        public var atNs: UInt64
         /// Counted since the start: streams that left a warm replica.
-        package var diverts: Int
+        public var diverts: Int
         /// Since the start: prompt work sent to replicas, and work that waits, in seconds of one replica. Nil when the
         /// policy predicts none.
-        package var offered: Offered?
-        package var inFlight: Int
-        package var waiting: Int
+        public var offered: Offered?
+        public var inFlight: Int
+        public var waiting: Int
         /// Streams that a replica may be given, averaged over those with a limit; zero without a limit.
-        package var limit: Double
-        package var usableReplicas: Int
+        public var limit: Double
+        public var usableReplicas: Int
 
-        package struct Offered: Sendable, Equatable {
-            package var sentSeconds: Double
-            package var waitingSeconds: Double
+        public struct Offered: Sendable, Equatable {
+            public var sentSeconds: Double
+            public var waitingSeconds: Double
 
-            package init(sentSeconds: Double, waitingSeconds: Double) {
+            public init(sentSeconds: Double, waitingSeconds: Double) {
                 self.sentSeconds = sentSeconds
                 self.waitingSeconds = waitingSeconds
             }
         }
 
-        package init(
+        public init(
             atNs: UInt64, diverts: Int, offered: Offered?, inFlight: Int, waiting: Int, limit: Double,
             usableReplicas: Int
         ) {
@@ -45,30 +45,30 @@ package struct ScaleSignals: Sendable {
     }
 
     /// What the samples say.
-    package struct Reading: Sendable, Equatable {
-        package var divertsPerMinute: Int
+    public struct Reading: Sendable, Equatable {
+        public var divertsPerMinute: Int
         /// Work ÷ what the usable replicas can do; above 1 it piles up. Nil when nobody knows what a replica can do.
-        package var saturation: Double?
+        public var saturation: Double?
         /// Replicas that would serve this at `target` saturation, at least 1. Nil as above.
-        package var replicasWanted: Int?
+        public var replicasWanted: Int?
     }
 
     private var samples: [Sample] = []
 
     static let windowNs: UInt64 = 60_000_000_000
     /// Saturation at which a cluster has as many replicas as it should: above it waiting grows fast.
-    package static let target = 0.7
+    public static let target = 0.7
 
-    package init() {}
+    public init() {}
 
-    package mutating func add(_ sample: Sample) {
+    public mutating func add(_ sample: Sample) {
         self.samples.append(sample)
         // One sample from before the window stays, so that the window is whole.
         while self.samples.count > 2, sample.atNs - self.samples[1].atNs >= Self.windowNs { self.samples.removeFirst() }
     }
 
     /// - Parameter now: a sample of this moment, which is not kept.
-    package func reading(_ now: Sample) -> Reading {
+    public func reading(_ now: Sample) -> Reading {
         let first = self.samples.first ?? now
         var reading = Reading(divertsPerMinute: now.diverts - first.diverts, saturation: nil, replicasWanted: nil)
         var busy: Double?
@@ -97,7 +97,7 @@ extension Cluster {
     }
 
     /// Whether there are enough replicas, over the last minute.
-    package var signals: ScaleSignals.Reading {
+    public var signals: ScaleSignals.Reading {
         self.state.withLock { $0.signals.reading($0.sample(diverts: self.metrics.diverts.value)) }
     }
 }

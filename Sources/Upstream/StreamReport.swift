@@ -1,11 +1,11 @@
 /// What one stream told of its replica besides its end.
-package struct StreamReport: Sendable, Equatable {
+public struct StreamReport: Sendable, Equatable {
     /// The answer's status may be the replica's fault.
-    package var isError = false
+    public var isError = false
     /// From the stream's start at the replica to its first response; nil where that says nothing.
-    package var firstResponseNs: UInt64?
+    public var firstResponseNs: UInt64?
 
-    package static let nothing = StreamReport()
+    public static let nothing = StreamReport()
 }
 
 extension StreamReport {

@@ -1,14 +1,14 @@
 import Connection
-package import Routing
+public import Routing
 import Transport
-package import Wire
+public import Wire
 
 /// One small call of our own to a replica: a probe, a load, a question. At most one message each way.
 ///
 /// Routing sees it only when its starter takes a lease for it. Lives on one loop, and keeps itself alive through its session.
-package final class UnaryCall: UpstreamStream {
+public final class UnaryCall: UpstreamStream {
     /// What came of it.
-    package enum Answer: Sendable, Equatable {
+    public enum Answer: Sendable, Equatable {
         /// The status that the replica sent, its text, and the answer's message when there was one.
         case status(GRPCStatusCode, text: String, message: [UInt8])
         /// No answer in time, on a connection that is open.
@@ -43,7 +43,7 @@ package final class UnaryCall: UpstreamStream {
 
     /// Calls `path` with `message`, an encoded protobuf without its gRPC prefix. `completion` is called once, on the loop.
     /// - Parameter lease: given back when the call ends.
-    package static func start(
+    public static func start(
         _ path: String, _ message: [UInt8], on client: ReplicaClient, timeoutMs: Int, lease: Lease? = nil,
         completion: @escaping (Answer) -> Void
     ) {
@@ -68,7 +68,7 @@ package final class UnaryCall: UpstreamStream {
         self.complete(.deadlineExceeded(connected: connected))
     }
 
-    package override func makeRequest(_ list: HeaderList) -> Bool {
+    public override func makeRequest(_ list: HeaderList) -> Bool {
         list.append(":method", "POST")
         list.append(":scheme", self.scheme)
         list.append(":path", self.path)
@@ -81,12 +81,12 @@ package final class UnaryCall: UpstreamStream {
         return false
     }
 
-    package override func bodyArrived(_ bytes: RawSpan) {
+    public override func bodyArrived(_ bytes: RawSpan) {
         if self.received.count < Self.maxAnswerBytes { self.received.append(contentsOf: bytes.copied) }
         self.consume(bytes.byteCount)
     }
 
-    package override func ended(_ outcome: UpstreamOutcome) {
+    public override func ended(_ outcome: UpstreamOutcome) {
         self.timer?.cancel()
         switch outcome {
         case .answered: self.complete(self.answer())

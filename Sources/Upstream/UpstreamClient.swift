@@ -1,6 +1,6 @@
 /// A way to call one replica from one loop. Behaviour is added by wrapping, statically: the stack is
 /// `InFlightTrackingClient` around `ConnectionEvictingClient` around `PooledClient`.
-package protocol UpstreamClient: AnyObject {
+public protocol UpstreamClient: AnyObject {
     /// Sends the request that `stream.makeRequest` makes. The stream's end follows, never before this returns.
     func open(_ stream: UpstreamStream)
     /// The stream has ended; called once for each `open`, before the stream's owner hears of it.
@@ -8,4 +8,4 @@ package protocol UpstreamClient: AnyObject {
 }
 
 /// The client stack of one replica on one loop.
-package typealias ReplicaClient = InFlightTrackingClient<ConnectionEvictingClient>
+public typealias ReplicaClient = InFlightTrackingClient<ConnectionEvictingClient>

@@ -1,6 +1,6 @@
-package import Connection
-package import Transport
-package import Wire
+public import Connection
+public import Transport
+public import Wire
 
 /// A connection to a replica.
 ///
@@ -9,14 +9,14 @@ package import Wire
 ///      └───────────── refused, timed out, lost ──────────────┘
 /// ```
 /// Streams may be opened while it is still connecting: they wait in its session. Lives on one loop, owned by its pool.
-package final class UpstreamConnection: HTTP2Connection {
+public final class UpstreamConnection: HTTP2Connection {
     /// Kept until the connection closes, since links outlive their stack when a process ends.
     let pool: PooledClient
-    package internal(set) var isInPool = true
+    public internal(set) var isInPool = true
     /// Why the connection is of no more use; nil while it works, and when it ended in order.
-    package private(set) var failure: UpstreamFailure?
+    public private(set) var failure: UpstreamFailure?
     /// The replica said GOAWAY, or we are about to: no new streams.
-    package private(set) var isRetired = false
+    public private(set) var isRetired = false
     /// The replica said GOAWAY.
     private(set) var replicaIsLeaving = false
     /// Streams here whose answer has not begun.
@@ -62,7 +62,7 @@ package final class UpstreamConnection: HTTP2Connection {
         !self.isRetired && !self.isClosed && self.streamCount < self.session.peerMaxConcurrentStreams
     }
 
-    package override func heard(_ count: Int) {
+    public override func heard(_ count: Int) {
         if self.isWatched { self.silence.heard(isPingSized: count == HTTP2Session.pingBytes) }
     }
 

@@ -22,7 +22,7 @@ public enum UpstreamFailure: Error, Sendable, Equatable {
 
 extension UpstreamFailure {
     /// Whether another replica may be tried while no response byte has been relayed.
-    package var mayTryElsewhere: Bool {
+    public var mayTryElsewhere: Bool {
         switch self {
         case .connectFailed, .connectionLost, .settingsTimeout, .stalled, .refused: true
         case .reset, .notGRPC: false
@@ -30,7 +30,7 @@ extension UpstreamFailure {
     }
 
     /// Whether the connection is of no more use, and with it perhaps the replica.
-    package var isOfConnection: Bool {
+    public var isOfConnection: Bool {
         switch self {
         case .connectFailed, .connectionLost, .settingsTimeout, .stalled: true
         case .refused, .reset, .notGRPC: false
@@ -38,7 +38,7 @@ extension UpstreamFailure {
     }
 
     /// More for logs, where there is more.
-    package var detail: String? {
+    public var detail: String? {
         switch self {
         case .connectFailed(.unreachable(let text)): text
         case .connectFailed(.tls(let failure)): failure.detail
@@ -50,7 +50,7 @@ extension UpstreamFailure {
     }
 
     /// The name that metrics and logs use.
-    package var name: String {
+    public var name: String {
         switch self {
         case .connectFailed(.refused): "connect_refused"
         case .connectFailed(.timedOut): "connect_timeout"

@@ -1,25 +1,25 @@
-package import Transport
-package import Wire
+public import Transport
+public import Wire
 
 /// The client stacks of one loop, made when they are first used. Lives on its loop.
-package final class UpstreamLoop {
-    package let loop: Loop
+public final class UpstreamLoop {
+    public let loop: Loop
     private let factory: HTTP2SessionFactory
     private let clock: SilenceClock
     /// Counts the bytes that streams of this loop hold, on both legs.
-    package let account = BufferAccount()
+    public let account = BufferAccount()
     /// By `Replica.slot`.
     private var clients = ContiguousArray<ReplicaClient?>()
     /// Whose they are, by `Replica.serial`.
     private var owners = ContiguousArray<UInt64>()
 
-    package init(on loop: Loop, settings: HTTP2Settings = HTTP2Settings()) {
+    public init(on loop: Loop, settings: HTTP2Settings = HTTP2Settings()) {
         self.loop = loop
         self.factory = HTTP2SessionFactory(settings: settings)
         self.clock = SilenceClock(on: loop)
     }
 
-    package func client(of replica: Replica, in cluster: Cluster) -> ReplicaClient {
+    public func client(of replica: Replica, in cluster: Cluster) -> ReplicaClient {
         if replica.slot < self.owners.count, self.owners[replica.slot] == replica.serial,
             let client = self.clients[replica.slot]
         {
@@ -63,7 +63,7 @@ package final class UpstreamLoop {
     }
 
     /// The cluster has new settings.
-    package func apply(_ settings: ClusterSettings, of cluster: Cluster) {
+    public func apply(_ settings: ClusterSettings, of cluster: Cluster) {
         for client in self.clients {
             if let pool = client?.inner.pool, pool.cluster === cluster { pool.apply(settings) }
         }
@@ -75,12 +75,12 @@ package final class UpstreamLoop {
     }
 
     /// Lets open streams finish and closes all connections of the loop.
-    package func retire() {
+    public func retire() {
         for client in self.clients { client?.inner.pool.retire() }
     }
 
     /// Closes all connections of the loop, with the streams that are still on them.
-    package func abort() {
+    public func abort() {
         for client in self.clients { client?.inner.pool.abort() }
     }
 }

@@ -1,4 +1,4 @@
-package import Routing
+public import Routing
 import Transport
 public import Wire
 
@@ -8,27 +8,27 @@ public import Wire
 /// another replica after it ended.
 /// Lives on one loop; alive while it is open because its session and its owner keep it.
 open class UpstreamStream: HTTP2Stream {
-    package private(set) final var client: ReplicaClient?
+    public private(set) final var client: ReplicaClient?
     /// The unit that counts this stream as in flight; the tracking client takes it back exactly once.
-    package final var lease: Lease?
+    public final var lease: Lease?
     /// What the answer said about the work so far; goes back with the lease.
-    package final var observation = StreamObservation.none
-    package private(set) final var connection: UpstreamConnection?
+    public final var observation = StreamObservation.none
+    public private(set) final var connection: UpstreamConnection?
     /// Whether the replica's answer has ended.
     private var answerIsComplete = false
-    package private(set) var isCancelled = false
+    public private(set) var isCancelled = false
     /// Opened, and not a byte of an answer yet.
     private(set) var waits = false
     /// When it was opened at its replica, and how long its first response is expected to take; zero: nothing is expected.
     private(set) var openedNs: UInt64 = 0
-    package final var expectedNs: UInt64 = 0
+    public final var expectedNs: UInt64 = 0
     /// When the answer began; zero while it has not, and where that says nothing about the replica.
-    package final var firstResponseNs: UInt64 = 0
+    public final var firstResponseNs: UInt64 = 0
     /// The answer's status may be the replica's fault.
-    package final var answerIsError = false
+    public final var answerIsError = false
 
     /// The replica of this call has said GOAWAY: it takes no other calls on this connection.
-    package final var replicaIsLeaving: Bool { self.connection?.replicaIsLeaving ?? false }
+    public final var replicaIsLeaving: Bool { self.connection?.replicaIsLeaving ?? false }
 
     // MARK: For subclasses
 
@@ -46,7 +46,7 @@ open class UpstreamStream: HTTP2Stream {
     // MARK: Life
 
     /// Sends the call through the client stack. `ended` follows in any case, never before this returns.
-    package final func open(on client: ReplicaClient) {
+    public final func open(on client: ReplicaClient) {
         precondition(self.client == nil, "a call is opened once at a time")
         self.client = client
         self.answerIsComplete = false
@@ -57,7 +57,7 @@ open class UpstreamStream: HTTP2Stream {
     }
 
     /// Ends the call with RST_STREAM(CANCEL), which frees the worker's slot.
-    package final func cancel() {
+    public final func cancel() {
         guard !self.isCancelled else { return }
         self.isCancelled = true
         self.reset(.cancel)

@@ -3,12 +3,12 @@ import Synchronization
 /// How many body bytes the streams of one loop hold, for the metric that says whether anything is left behind.
 ///
 /// Written by one loop only, so that counting is a load and a store and no locked instruction; read by anyone.
-package final class BufferAccount: Sendable {
+public final class BufferAccount: Sendable {
     private let count = Atomic<Int>(0)
 
-    package init() {}
+    public init() {}
 
-    package var bytes: Int { self.count.load(ordering: .relaxed) }
+    public var bytes: Int { self.count.load(ordering: .relaxed) }
 
     /// On the owning loop only.
     func add(_ change: Int) {

@@ -2,12 +2,12 @@ internal import Glibc
 
 extension RawSpan {
     /// The bytes as text; ill-formed UTF-8 is replaced. For logs, errors and tests.
-    package var text: String {
+    public var text: String {
         unsafe self.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// Whether the bytes are exactly those of `text`.
-    package func equals(_ text: StaticString) -> Bool {
+    public func equals(_ text: StaticString) -> Bool {
         guard self.byteCount == text.utf8CodeUnitCount else { return false }
         return unsafe self.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return true }
@@ -16,7 +16,7 @@ extension RawSpan {
     }
 
     /// Whether the bytes begin with those of `text`.
-    package func starts(with text: StaticString) -> Bool {
+    public func starts(with text: StaticString) -> Bool {
         guard self.byteCount >= text.utf8CodeUnitCount else { return false }
         return unsafe self.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return true }

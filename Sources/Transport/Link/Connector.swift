@@ -2,11 +2,11 @@ internal import Dispatch
 internal import Glibc
 
 /// Opens links to endpoints.
-package enum Connector {
+public enum Connector {
     /// Starts a connect. The link's handler hears `linkOpened`, or `linkClosed(.connectFailed)`, never before this returns.
     /// - Parameter timeoutMs: of the connect, and once more of the TLS handshake.
     /// - Parameter tls: the link opens when the handshake is over; nil means cleartext.
-    package static func connect(_ link: Link, to endpoint: Endpoint, timeoutMs: Int, tls: TLSContext? = nil) {
+    public static func connect(_ link: Link, to endpoint: Endpoint, timeoutMs: Int, tls: TLSContext? = nil) {
         let loop = link.loop
         loop.preconditionIsCurrent()
         let limitNs = UInt64(max(1, timeoutMs)) * 1_000_000

@@ -10,7 +10,7 @@ internal import Glibc
 /// A listener's link that has said everything is closed for its handler at once, and lingers: what the peer still sends
 /// is read and dropped, since the kernel answers unread bytes with a reset, which can take our last words from the peer.
 /// Lives on its loop. Owned by its handler's connection; it keeps its handler alive while it is not closed.
-package final class Link: Watched {
+public final class Link: Watched {
     var handler: (any LinkHandler)?
     let isAccepted: Bool
     /// Bytes may go both ways: there is a peer and, with TLS, its handshake is over.
@@ -38,7 +38,7 @@ package final class Link: Watched {
     var linger: (timer: LoopTimer, bytesLeft: Int)?
     private var peerName = PeerName.unknown
 
-    package convenience init(on loop: Loop, handler: any LinkHandler) {
+    public convenience init(on loop: Loop, handler: any LinkHandler) {
         self.init(on: loop, handler: handler, isAccepted: false)
     }
 
@@ -49,27 +49,27 @@ package final class Link: Watched {
         super.init(on: loop)
     }
 
-    package var isOpen: Bool { self.isReady && self.isWatched && self.closure == nil }
+    public var isOpen: Bool { self.isReady && self.isWatched && self.closure == nil }
 
     /// The peer's address as text, for logs.
-    package var peer: String { self.peerName.text }
+    public var peer: String { self.peerName.text }
 
     /// The handler has something to send: it is asked for it at the end of this turn.
-    package func needsDrain() {
+    public func needsDrain() {
         guard !self.isCorked, self.isReady, self.isWatched else { return }
         self.isCorked = true
         self.loop.turns.output.add(self)
     }
 
     /// Closes when what the handler has to send now has been written.
-    package func closeAfterDrain() {
+    public func closeAfterDrain() {
         self.closesAfterDrain = true
         self.needsDrain()
     }
 
     /// Closes without sending anything more. `linkClosed` follows later, never before this returns: the handler may be in
     /// the middle of something. Nothing is received meanwhile.
-    package func close() {
+    public func close() {
         if self.closure == nil { self.closure = .closedByUs }
         guard !self.isEnding, self.isWatched || self.connecting != nil else { return }
         self.isEnding = true

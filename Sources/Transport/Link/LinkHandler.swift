@@ -1,5 +1,5 @@
 /// What is on top of a link: an HTTP/2 connection. All calls come on the link's loop.
-package protocol LinkHandler: AnyObject {
+public protocol LinkHandler: AnyObject {
     /// A listener's link has a peer, which with TLS has its handshake before it. Comes once, before everything else.
     func linkAccepted()
     /// The link is open. Comes once, before bytes do, and not at all when a connect fails.
@@ -14,7 +14,7 @@ package protocol LinkHandler: AnyObject {
 }
 
 extension LinkHandler {
-    package func linkAccepted() {}
+    public func linkAccepted() {}
 }
 
 /// Why a link is closed.

@@ -6,9 +6,9 @@ internal import Synchronization
 /// A port is bound once, without SO_REUSEPORT, so a port that another process uses is an error and not a silent share.
 /// The same holds for a UNIX socket; one that nobody listens on any more is replaced. A socket that whoever started us has
 /// bound takes the place of one of our own, and its file is not ours until `takeFile`.
-package final class Listener: Sendable {
+public final class Listener: Sendable {
     /// What is bound, with the real port when port 0 was asked for.
-    package let endpoint: Endpoint
+    public let endpoint: Endpoint
     private let acceptor: LoopBound<Acceptor>
     private let group: LoopGroup
     /// Nil when there is none, or it is somebody else's to remove.
@@ -27,7 +27,7 @@ package final class Listener: Sendable {
     /// - Parameter unixPermissions: who may connect to a UNIX socket, as `chmod` has it.
     /// - Parameter inherited: is used instead of a socket of our own; it is ours to close from now on.
     /// - Parameter isPaused: nobody is accepted until `resume`.
-    package static func bind(
+    public static func bind(
         _ endpoint: Endpoint, on group: LoopGroup, backlog: Int = 4_096, tls: TLSContext? = nil,
         unixPermissions: UInt32 = 0o660, inherited: InheritedSocket? = nil,
         isPaused: Bool = false, makeHandler: @escaping @Sendable (Loop) -> any LinkHandler & LinkOwner
@@ -56,7 +56,7 @@ package final class Listener: Sendable {
     }
 
     /// Stops accepting. Links that were accepted stay open.
-    package func close() async {
+    public func close() async {
         // First, so that no caller finds a socket that does not answer.
         self.file.withLock { $0 }?.remove()
         await self.pause()
@@ -67,40 +67,40 @@ package final class Listener: Sendable {
 
 extension Listener {
     /// Accepts nobody until `resume`; who connects waits. Links that were accepted have reached their loops when this returns.
-    package func pause() async {
+    public func pause() async {
         let acceptor = self.acceptor
         await acceptor.loop.run { acceptor.value.accepts(false) }
         for loop in self.group.loops { await loop.run {} }
     }
 
-    package func resume() async {
+    public func resume() async {
         let acceptor = self.acceptor
         await acceptor.loop.run { acceptor.value.accepts(true) }
     }
 
     /// A second descriptor of the socket, for a process that takes our place. The caller closes it. Nil when it is closed,
     /// and when there are no more descriptors.
-    package func duplicate() async -> CInt? {
+    public func duplicate() async -> CInt? {
         let acceptor = self.acceptor
         let copy = await acceptor.loop.run { acceptor.value.duplicate() }
         return copy >= 0 ? copy : nil
     }
 
     /// Whether `close` removes the file of a UNIX socket.
-    package var ownsFile: Bool { self.file.withLock { $0 != nil } }
+    public var ownsFile: Bool { self.file.withLock { $0 != nil } }
 
     /// The file of an inherited UNIX socket is ours to remove from now on.
-    package func takeFile() {
+    public func takeFile() {
         guard case .unix(let path) = self.endpoint.kind else { return }
         self.file.withLock { $0 = UnixSocketFile(path: path) }
     }
 
     /// The file is another process's from now on.
-    package func leaveFile() { self.file.withLock { $0 = nil } }
+    public func leaveFile() { self.file.withLock { $0 = nil } }
 }
 
 /// A handler that keeps the link it was made for.
-package protocol LinkOwner: AnyObject {
+public protocol LinkOwner: AnyObject {
     /// Called once, before the link opens.
     func own(_ link: Link)
 }

@@ -10,9 +10,9 @@ internal import Synchronization
 /// Output is corked: a link that has something to send says so, and once per turn of the loop, after all input of the
 /// turn has been acted on, every such link is drained into one region and written with one call.
 /// Sendable, but everything except `execute`, `schedule`, `run` and `now` is for code that runs on the loop.
-package final class Loop: Sendable {
+public final class Loop: Sendable {
     /// Position in the group, from 0.
-    package let index: Int
+    public let index: Int
     /// Everything that changes; touched on the loop's thread only.
     let turns: LoopTurns
     private let mail = Mutex(Mail())
@@ -32,21 +32,21 @@ package final class Loop: Sendable {
         self.turns = LoopTurns()
     }
 
-    package var isCurrent: Bool { self.thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+    public var isCurrent: Bool { self.thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
     @inline(__always) func preconditionIsCurrent() {
         precondition(self.isCurrent, "this belongs to a loop, and is touched on its thread only")
     }
 
     /// Monotonic time in nanoseconds; comparable between loops.
-    package static var now: UInt64 {
+    public static var now: UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
     /// Wall-clock milliseconds since 1970 of a moment of `now`, for logs.
-    package static func unixMs(of nanoseconds: UInt64) -> Int {
+    public static func unixMs(of nanoseconds: UInt64) -> Int {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         let unixNs = Int(time.tv_sec) * 1_000_000_000 + Int(time.tv_nsec)
@@ -54,7 +54,7 @@ package final class Loop: Sendable {
     }
 
     /// Runs `body` on the loop in this turn or one of its next, never before this returns. A loop that has ended drops it.
-    package func execute(_ body: @escaping @Sendable () -> Void) {
+    public func execute(_ body: @escaping @Sendable () -> Void) {
         guard !self.isCurrent else { return self.turns.tasks.append(body) }
         let mustWake = self.mail.withLock { mail in
             guard !mail.isClosed else { return false }
@@ -66,7 +66,7 @@ package final class Loop: Sendable {
 
     /// Runs `body` on the loop after `nanoseconds`, unless the timer is cancelled before.
     @discardableResult
-    package func schedule(after nanoseconds: UInt64, _ body: @escaping @Sendable () -> Void) -> LoopTimer {
+    public func schedule(after nanoseconds: UInt64, _ body: @escaping @Sendable () -> Void) -> LoopTimer {
         let (due, isFar) = Self.now.addingReportingOverflow(nanoseconds)
         let entry = LoopTimer.Entry(due: isFar ? .max : due, body)
         if self.isCurrent {
@@ -78,7 +78,7 @@ package final class Loop: Sendable {
     }
 
     /// Runs `body` on the loop and waits for what it returns, without blocking a thread.
-    package func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    public func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
         await withCheckedContinuation { continuation in
             self.execute { continuation.resume(returning: body()) }
         }

@@ -3,8 +3,8 @@ internal import Glibc
 internal import Synchronization
 
 /// The event loops of one process, one thread each.
-package final class LoopGroup: Sendable {
-    package let loops: [Loop]
+public final class LoopGroup: Sendable {
+    public let loops: [Loop]
     private let life = Mutex(Life())
     private let listeners = Atomic(0)
 
@@ -16,7 +16,7 @@ package final class LoopGroup: Sendable {
     }
 
     /// Starts `count` threads; zero means one for each processor that this process may use.
-    package init(count: Int) {
+    public init(count: Int) {
         // A peer that went away is an error of one write, and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         // OpenSSL would take itself down in exit(), under threads that still use it: libpq's, in a look that hangs.
@@ -33,7 +33,7 @@ package final class LoopGroup: Sendable {
     }
 
     /// Ends the threads. Links that are still open are cut.
-    package func shutdown() async {
+    public func shutdown() async {
         let isFirst = self.life.withLock { life in
             defer { life.isStopping = true }
             return !life.isStopping

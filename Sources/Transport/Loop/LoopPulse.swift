@@ -1,18 +1,18 @@
 internal import Synchronization
 
 /// Whether every loop of a group still takes turns: each is asked, and answers in its next turn.
-package final class LoopPulse: Sendable {
+public final class LoopPulse: Sendable {
     private let loops: [Loop]
     /// Loops that have not answered yet.
     private let waiting = Atomic(0)
 
-    package init(of group: LoopGroup) { self.loops = group.loops }
+    public init(of group: LoopGroup) { self.loops = group.loops }
 
     /// True before the first question, too.
-    package var hasAnswered: Bool { self.waiting.load(ordering: .acquiring) == 0 }
+    public var hasAnswered: Bool { self.waiting.load(ordering: .acquiring) == 0 }
 
     /// Asks every loop. Not before all have answered.
-    package func ask() {
+    public func ask() {
         self.waiting.store(self.loops.count, ordering: .releasing)
         for loop in self.loops { loop.execute { _ = self.waiting.subtract(1, ordering: .releasing) } }
     }

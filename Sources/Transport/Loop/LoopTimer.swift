@@ -1,5 +1,5 @@
 /// A timer of a loop. Cancelling it twice, or after it ran, does nothing.
-package struct LoopTimer: Sendable {
+public struct LoopTimer: Sendable {
     private let entry: Entry
     private let loop: Loop
 
@@ -9,7 +9,7 @@ package struct LoopTimer: Sendable {
     }
 
     /// From any thread; on the loop's own it is certain that the timer does not run any more.
-    package func cancel() {
+    public func cancel() {
         if self.loop.isCurrent {
             self.loop.turns.timers.remove(self.entry)
         } else {

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// A descriptor that its loop watches: a link, a listening socket, a connect that is under way. The loop keeps it alive
 /// meanwhile. Lives on its loop.
-package class Watched {
-    package final let loop: Loop
+public class Watched {
+    public final let loop: Loop
     /// -1 while there is none.
     private(set) final var descriptor: CInt = -1
     /// Where the loop keeps it; -1 while it does not.

@@ -4,7 +4,7 @@ internal import Synchronization
 /// what they began with.
 ///
 /// Reading files blocks, so it is made and reloaded by tasks, never on a loop. Safe to use from every thread.
-package final class TLSContext: Sendable {
+public final class TLSContext: Sendable {
     private let state: Mutex<State>
 
     fileprivate struct State: Sendable {
@@ -17,12 +17,12 @@ package final class TLSContext: Sendable {
     }
 
     /// For a listener. Throws what is wrong with the files.
-    package convenience init(server settings: TLSServerSettings) throws(TLSProblem) {
+    public convenience init(server settings: TLSServerSettings) throws(TLSProblem) {
         try self.init(.server(settings))
     }
 
     /// For connections that we open. Throws what is wrong with the files.
-    package convenience init(client settings: TLSClientSettings) throws(TLSProblem) {
+    public convenience init(client settings: TLSClientSettings) throws(TLSProblem) {
         try self.init(.client(settings))
     }
 
@@ -33,19 +33,19 @@ package final class TLSContext: Sendable {
     }
 
     /// What other settings, or the same, say now: read and checked, and not in use yet.
-    package struct Prepared: Sendable {
+    public struct Prepared: Sendable {
         fileprivate let state: State
         /// Whether the settings are others, or a file is not as it was.
-        package let isNew: Bool
+        public let isNew: Bool
     }
 
     /// Reads what these settings name. Throws what is wrong, and changes nothing.
-    package func prepare(server settings: TLSServerSettings) throws(TLSProblem) -> Prepared {
+    public func prepare(server settings: TLSServerSettings) throws(TLSProblem) -> Prepared {
         try self.prepare(.server(settings))
     }
 
     /// The same for the other side.
-    package func prepare(client settings: TLSClientSettings) throws(TLSProblem) -> Prepared {
+    public func prepare(client settings: TLSClientSettings) throws(TLSProblem) -> Prepared {
         try self.prepare(.client(settings))
     }
 
@@ -57,13 +57,13 @@ package final class TLSContext: Sendable {
     }
 
     /// New connections use what was prepared.
-    package func take(_ prepared: Prepared) { self.state.withLock { $0 = prepared.state } }
+    public func take(_ prepared: Prepared) { self.state.withLock { $0 = prepared.state } }
 
     /// When our own certificate ends, in seconds since 1970; nil without one.
-    package var expiry: Int? { self.state.withLock { $0.material.expiry } }
+    public var expiry: Int? { self.state.withLock { $0.material.expiry } }
 
     /// What came of looking at the files.
-    package enum Reload: Sendable, Equatable {
+    public enum Reload: Sendable, Equatable {
         case unchanged
         case replaced
         /// The files changed, and are of no use as they are; what was read before stays.
@@ -74,7 +74,7 @@ package final class TLSContext: Sendable {
     ///
     /// A certificate and its key are replaced one after the other, and between the two nothing is wrong: so a problem is
     /// told once, and only when the files are still the same at the next look. With `force` it is told at once.
-    package func reload(force: Bool = false) -> Reload {
+    public func reload(force: Bool = false) -> Reload {
         // Before the files are read: what changes meanwhile is found the next time.
         let side = self.side
         let seen = side.files.map(FileStamp.init)
@@ -124,7 +124,7 @@ package final class TLSContext: Sendable {
     }
 
     /// What `:authority` our own requests to the endpoint carry.
-    package func authority(of endpoint: Endpoint) -> String {
+    public func authority(of endpoint: Endpoint) -> String {
         guard case .client(let settings) = self.side, let name = settings.serverName else { return endpoint.authority }
         return name
     }

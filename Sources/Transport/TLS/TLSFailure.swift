@@ -57,9 +57,9 @@ public struct TLSFailure: Error, Sendable, Equatable {
 }
 
 /// A file that TLS needs and cannot use, and why.
-package struct TLSProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    package let file: String
-    package let text: String
+public struct TLSProblem: Error, Sendable, Equatable, CustomStringConvertible {
+    public let file: String
+    public let text: String
 
-    package var description: String { "\(self.file): \(self.text)" }
+    public var description: String { "\(self.file): \(self.text)" }
 }

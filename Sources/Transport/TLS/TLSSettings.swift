@@ -1,39 +1,39 @@
 /// TLS on the side that accepts connections. Configuration section `listeners[].tls`. HTTP/2 (ALPN `h2`) is required.
-package struct TLSServerSettings: Sendable, Equatable {
+public struct TLSServerSettings: Sendable, Equatable {
     /// Path of a PEM file: our certificate first, then those that lead from it towards a root.
-    package var certificateFile = ""
+    public var certificateFile = ""
     /// Path of a PEM file with the private key of that certificate, without a passphrase.
-    package var privateKeyFile = ""
+    public var privateKeyFile = ""
     /// Path of a PEM file with the certificate authorities that sign peers' certificates; nil asks peers for none.
-    package var clientCAFile: String?
+    public var clientCAFile: String?
     /// Whether a peer without a certificate is refused; nil means exactly when there is a `clientCAFile`.
-    package var requireClientCertificate: Bool?
-    package var minimumVersion = TLSVersion.v12
+    public var requireClientCertificate: Bool?
+    public var minimumVersion = TLSVersion.v12
     /// How long a peer may take for its handshake, in milliseconds. At least 1.
-    package var handshakeTimeoutMs = 10_000
+    public var handshakeTimeoutMs = 10_000
     /// How often the files are looked at, in milliseconds. Zero: never by itself.
-    package var reloadIntervalMs = 10_000
+    public var reloadIntervalMs = 10_000
 
-    package init() {}
+    public init() {}
 }
 
 /// TLS on the side that connects. Configuration section `clusters[].tls`. HTTP/2 (ALPN `h2`) is required.
-package struct TLSClientSettings: Sendable, Equatable {
+public struct TLSClientSettings: Sendable, Equatable {
     /// Path of a PEM file with the certificate authorities that sign peers' certificates; nil means the system's.
-    package var caFile: String?
+    public var caFile: String?
     /// Path of a PEM file with our certificate, for peers that ask for one; nil has none to show.
-    package var certificateFile: String?
+    public var certificateFile: String?
     /// Path of a PEM file with the private key of that certificate, without a passphrase.
-    package var privateKeyFile: String?
+    public var privateKeyFile: String?
     /// The name that a peer's certificate must hold; nil means the host that is connected to.
-    package var serverName: String?
-    package var verify = Verification.full
-    package var minimumVersion = TLSVersion.v12
+    public var serverName: String?
+    public var verify = Verification.full
+    public var minimumVersion = TLSVersion.v12
     /// How often the files are looked at, in milliseconds. Zero: never by itself.
-    package var reloadIntervalMs = 10_000
+    public var reloadIntervalMs = 10_000
 
     /// What is looked at in a peer's certificate.
-    package enum Verification: String, Sendable, CaseIterable {
+    public enum Verification: String, Sendable, CaseIterable {
         /// Who signed it, whether it is still valid, and whose it is.
         case full
         /// Who signed it and whether it is still valid, whatever name it holds.
@@ -42,11 +42,11 @@ package struct TLSClientSettings: Sendable, Equatable {
         case none
     }
 
-    package init() {}
+    public init() {}
 }
 
 /// The oldest version of TLS that is spoken. HTTP/2 allows nothing below 1.2 (RFC 9113 §9.2).
-package enum TLSVersion: String, Sendable, CaseIterable {
+public enum TLSVersion: String, Sendable, CaseIterable {
     case v12 = "1.2"
     case v13 = "1.3"
 }

@@ -2,22 +2,22 @@ internal import Synchronization
 
 /// Tokens that may be exchanged while the process runs: those that a listener takes, or the one that a cluster sends.
 /// Safe to use from every thread.
-package final class BearerTokens: Sendable {
+public final class BearerTokens: Sendable {
     private let held: Mutex<[BearerToken]>
     /// Kept beside them, for streams where there are none.
     private let isAny: Atomic<Bool>
 
-    package init(_ tokens: [BearerToken]) {
+    public init(_ tokens: [BearerToken]) {
         self.held = Mutex(tokens)
         self.isAny = Atomic(!tokens.isEmpty)
     }
 
-    package var isEmpty: Bool { !self.isAny.load(ordering: .acquiring) }
+    public var isEmpty: Bool { !self.isAny.load(ordering: .acquiring) }
 
-    package var current: [BearerToken] { self.held.withLock { $0 } }
+    public var current: [BearerToken] { self.held.withLock { $0 } }
 
     /// Calls that come from now on are looked at with these.
-    package func replace(with tokens: [BearerToken]) {
+    public func replace(with tokens: [BearerToken]) {
         self.held.withLock { $0 = tokens }
         self.isAny.store(!tokens.isEmpty, ordering: .releasing)
     }

@@ -4,7 +4,7 @@
 ///
 /// A message that lies whole in one piece is shown where it is; only one that is cut is collected, and memory grows with
 /// what has arrived, not with what a prefix promises.
-package struct GRPCFrameReader: Sendable {
+public struct GRPCFrameReader: Sendable {
     private let maxMessageBytes: Int
     /// The part of the message, prefix included, that came with earlier pieces.
     private var collected: [UInt8] = []
@@ -12,17 +12,17 @@ package struct GRPCFrameReader: Sendable {
 
     /// - Parameter maxMessageBytes: longest message that is accepted, without its prefix; at least 0. The protocol's
     ///   own peers accept 50 MiB.
-    package init(maxMessageBytes: Int) {
+    public init(maxMessageBytes: Int) {
         precondition(maxMessageBytes >= 0, "a message cannot be shorter than nothing")
         self.maxMessageBytes = maxMessageBytes
     }
 
     /// Bytes that wait for the rest of their message.
-    package var collectedBytes: Int { self.collected.count }
+    public var collectedBytes: Int { self.collected.count }
 
     /// Takes the next bytes of the stream and calls `body` with every message that they complete, in order. After a
     /// problem it throws the same one again whatever comes.
-    package mutating func read(
+    public mutating func read(
         _ bytes: RawSpan, _ body: (_ message: RawSpan, _ isCompressed: Bool) -> Void
     ) throws(GRPCFrameProblem) {
         if let problem = self.problem { throw problem }
@@ -37,7 +37,7 @@ package struct GRPCFrameReader: Sendable {
     }
 
     /// Says that no more bytes come. Throws when the stream ended inside a message, or had a problem before.
-    package func finish() throws(GRPCFrameProblem) {
+    public func finish() throws(GRPCFrameProblem) {
         if let problem = self.problem { throw problem }
         guard !self.collected.isEmpty else { return }
         let whole = try self.wholeCollectedLength() ?? GRPCFramePrefix.byteCount

@@ -1,8 +1,8 @@
 /// The form of a status text in the `grpc-message` trailer: UTF-8 in which every byte outside of 0x20…0x7E, and the
 /// percent sign, stands as `%XX`.
-package enum GRPCMessageText {
+public enum GRPCMessageText {
     /// The trailer value for `text`, byte for byte; whether it is UTF-8 does not matter.
-    package static func encoded(_ text: RawSpan) -> [UInt8] {
+    public static func encoded(_ text: RawSpan) -> [UInt8] {
         var value: [UInt8] = []
         value.reserveCapacity(text.byteCount)
         for offset in 0..<text.byteCount {
@@ -19,13 +19,13 @@ package enum GRPCMessageText {
     }
 
     /// The trailer value for `text`.
-    package static func encoded(_ text: String) -> [UInt8] {
+    public static func encoded(_ text: String) -> [UInt8] {
         Array(text.utf8).withRawSpan { Self.encoded($0) }
     }
 
     /// The text of a trailer value. A percent sign without two hexadecimal digits stands for itself: the text is for a
     /// person to read, and an odd one is better than none.
-    package static func decoded(_ value: RawSpan) -> [UInt8] {
+    public static func decoded(_ value: RawSpan) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(value.byteCount)
         var offset = 0

@@ -1,5 +1,5 @@
 /// The seventeen results of a gRPC call. Raw values are those of the `grpc-status` trailer.
-package enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
+public enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
     case ok = 0
     case cancelled = 1
     case unknown = 2
@@ -20,7 +20,7 @@ package enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
 
     /// Reads the value of a `grpc-status` field: a number from 0 to 16 in decimal, without sign, space or leading zero.
     /// Nil for anything else, which a caller treats as `unknown` (the gRPC protocol over HTTP/2, Responses).
-    package init?(text: RawSpan) {
+    public init?(text: RawSpan) {
         let digits = text.byteCount
         guard digits == 1 || digits == 2 else { return nil }
         var value: UInt8 = 0
@@ -33,10 +33,10 @@ package enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
     }
 
     /// The value of a `grpc-status` field.
-    package var text: String { String(self.rawValue) }
+    public var text: String { String(self.rawValue) }
 
     /// The name that logs and metrics use, as in the gRPC documents.
-    package var name: String {
+    public var name: String {
         switch self {
         case .ok: "OK"
         case .cancelled: "CANCELLED"

@@ -1,8 +1,8 @@
 /// The value of a `grpc-timeout` field: one to eight digits and a unit, `H`, `M`, `S`, `m`, `u` or `n`.
-package enum GRPCTimeout {
+public enum GRPCTimeout {
     /// Reads a field value as nanoseconds, at most `UInt64.max` (584 years). Nil when it is not of that form; the
     /// caller answers INTERNAL then, as grpc-go does, rather than run without the deadline that was meant.
-    package static func nanoseconds(_ value: RawSpan) -> UInt64? {
+    public static func nanoseconds(_ value: RawSpan) -> UInt64? {
         let digits = value.byteCount - 1
         guard digits >= 1, digits <= 8 else { return nil }
         var amount: UInt64 = 0
@@ -18,7 +18,7 @@ package enum GRPCTimeout {
 
     /// The field value for a time of `nanoseconds`: in the finest unit that has room for it, rounded up, so that the
     /// time told is never shorter than the time meant.
-    package static func text(nanoseconds: UInt64) -> [UInt8] {
+    public static func text(nanoseconds: UInt64) -> [UInt8] {
         for unit in Self.units {
             let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: unit.nanoseconds)
             let amount = quotient + (remainder > 0 ? 1 : 0)

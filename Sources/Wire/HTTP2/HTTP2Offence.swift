@@ -20,7 +20,7 @@ public enum HTTP2Offence: String, Sendable, CaseIterable {
     case controlFlood = "control_flood"
 
     /// What GOAWAY says.
-    package var code: HTTP2ErrorCode {
+    public var code: HTTP2ErrorCode {
         switch self {
         case .streamClosed: .streamClosed
         case .unexpectedStream, .brokenPriority: .protocolError
@@ -31,14 +31,14 @@ public enum HTTP2Offence: String, Sendable, CaseIterable {
 }
 
 /// What one peer may do before it is sent away. Each is a bucket: so many per second, ten seconds' worth at once.
-package struct FrameLimits: Sendable, Equatable {
+public struct FrameLimits: Sendable, Equatable {
     /// RST_STREAM frames. 1 or more.
-    package var resetsPerSecond = 100
+    public var resetsPerSecond = 100
     /// Frames that carry nothing: SETTINGS and PING count ten of these, DATA without data, PRIORITY, WINDOW_UPDATE and
     /// unknown types one. 1 or more.
-    package var emptyFramesPerSecond = 1_000
+    public var emptyFramesPerSecond = 1_000
     /// CONTINUATION frames of one header block.
-    package var maxContinuations = 16
+    public var maxContinuations = 16
 
-    package init() {}
+    public init() {}
 }

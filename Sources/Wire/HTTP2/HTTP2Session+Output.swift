@@ -3,7 +3,7 @@ internal import CNghttp2
 /// What goes out: frames of nghttp2, and the bodies of streams, straight into the region that is to be written.
 extension HTTP2Session {
     /// Fills `output` with frames. Returns whether there may be more than fitted.
-    package func drain(into output: inout OutputRawSpan) -> Bool {
+    public func drain(into output: inout OutputRawSpan) -> Bool {
         self.drainIsAsked = false
         let more = unsafe output.withUnsafeMutableBytes { region, initialized in
             unsafe self.output = region
@@ -20,7 +20,7 @@ extension HTTP2Session {
     }
 
     /// Whether nghttp2 has nothing left to do: the connection can be closed.
-    package var isOver: Bool {
+    public var isOver: Bool {
         unsafe self.leftover.isEmpty && nghttp2_session_want_read(self.raw) == 0
             && nghttp2_session_want_write(self.raw) == 0
     }

@@ -3,7 +3,7 @@ internal import CNghttp2
 /// What a connection and its streams ask nghttp2 to send.
 extension HTTP2Session {
     /// The header list to fill before `submitRequest` or `submitResponse`; empty when it is handed out.
-    package func newHeaderList() -> HeaderList {
+    public func newHeaderList() -> HeaderList {
         let list = self.factory.headerList
         list.removeAll()
         return list
@@ -11,7 +11,7 @@ extension HTTP2Session {
 
     /// Starts a request on this client session. The stream's body may follow, unless `ended`.
     /// False when no stream identifier is left or the session has failed; the stream then stays detached.
-    package func submitRequest(_ stream: HTTP2Stream, _ list: HeaderList, ended: Bool) -> Bool {
+    public func submitRequest(_ stream: HTTP2Stream, _ list: HeaderList, ended: Bool) -> Bool {
         precondition(!stream.isAttached, "a stream is attached once")
         guard !self.hasFailed else { return false }
         var provider = unsafe Self.provider(for: stream)
@@ -29,7 +29,7 @@ extension HTTP2Session {
     }
 
     /// Answers a request that arrived on this server session. With `ended` the headers are the whole answer.
-    package func submitResponse(_ stream: HTTP2Stream, _ list: HeaderList, ended: Bool) {
+    public func submitResponse(_ stream: HTTP2Stream, _ list: HeaderList, ended: Bool) {
         guard stream.isAttached else { return }
         var provider = unsafe Self.provider(for: stream)
         _ = unsafe list.withVectors { vectors, count in
@@ -41,21 +41,21 @@ extension HTTP2Session {
     }
 
     /// Announces that no new streams are taken (RFC 9113 §6.8): first without a limit, so that requests under way arrive.
-    package func submitShutdownNotice() {
+    public func submitShutdownNotice() {
         guard self.role == .server else { return }
         _ = unsafe nghttp2_submit_shutdown_notice(self.raw)
         self.askForDrain()
     }
 
     /// Says which streams were taken; later ones are refused.
-    package func submitGoAway(_ code: HTTP2ErrorCode) {
+    public func submitGoAway(_ code: HTTP2ErrorCode) {
         let last = unsafe nghttp2_session_get_last_proc_stream_id(self.raw)
         _ = unsafe nghttp2_submit_goaway(self.raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, nil, 0)
         self.askForDrain()
     }
 
     /// How many streams the peer lets us have open at once.
-    package var peerMaxConcurrentStreams: Int {
+    public var peerMaxConcurrentStreams: Int {
         Int(unsafe nghttp2_session_get_remote_settings(self.raw, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
     }
 

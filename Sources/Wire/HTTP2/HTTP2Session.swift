@@ -6,11 +6,11 @@ internal import CNghttp2
 /// what is to be sent. Both record events in nghttp2's callbacks and act on them when the C call is over.
 /// Owned by its connection, lives on one loop.
 /// Safe to use: the pointer never leaves this class and is freed once, in deinit.
-@safe package final class HTTP2Session {
-    package enum Role: Sendable { case server, client }
+@safe public final class HTTP2Session {
+    public enum Role: Sendable { case server, client }
 
     let raw: OpaquePointer
-    package let role: Role
+    public let role: Role
     let factory: HTTP2SessionFactory
     /// The factory's, kept here since every header is measured against it.
     let maxHeaderListBytes: Int
@@ -32,7 +32,7 @@ internal import CNghttp2
     static let spareStreams = 1_000
     var settingsAreSent = false
     /// The peer has taken note of our SETTINGS (RFC 9113 §6.5.3).
-    package internal(set) var settingsAreAcknowledged = false
+    public internal(set) var settingsAreAcknowledged = false
     /// The peer's INITIAL_WINDOW_SIZE before the SETTINGS frame that is being read.
     var initialWindowBefore = 0
     /// A DATA frame found no room: there is more, although nghttp2 has nothing to hand out.
@@ -41,15 +41,15 @@ internal import CNghttp2
     /// Bytes that nghttp2 handed out and that did not fit the last region.
     var leftover = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     unowned(unsafe) var firstStream: HTTP2Stream?
-    package internal(set) var streamCount = 0
+    public internal(set) var streamCount = 0
     var drainIsAsked = false
     var isDelivering = false
-    package internal(set) var hasFailed = false
+    public internal(set) var hasFailed = false
 
     /// Free space that `drain` needs to make progress: one frame of the largest size that we send.
-    package static let smallestRegion = 16_384 + 9 + 9
+    public static let smallestRegion = 16_384 + 9 + 9
 
-    package init(_ role: Role, factory: HTTP2SessionFactory, delegate: any HTTP2SessionDelegate) {
+    public init(_ role: Role, factory: HTTP2SessionFactory, delegate: any HTTP2SessionDelegate) {
         self.role = role
         self.factory = factory
         self.maxHeaderListBytes = factory.settings.maxHeaderListBytes
@@ -77,7 +77,7 @@ internal import CNghttp2
 
     // MARK: In
 
-    package enum ReceiveResult: Sendable, Equatable {
+    public enum ReceiveResult: Sendable, Equatable {
         case ok
         /// The peer broke the protocol so that the connection must end; a GOAWAY may be waiting in `drain`.
         case failed
@@ -89,7 +89,7 @@ internal import CNghttp2
 
     /// Feeds bytes from the peer and tells streams and delegate what they meant.
     /// - Parameter nowNs: when they came, for the limits of a caller.
-    package func receive(_ bytes: RawSpan, at nowNs: UInt64 = 0) -> ReceiveResult {
+    public func receive(_ bytes: RawSpan, at nowNs: UInt64 = 0) -> ReceiveResult {
         guard !self.hasFailed else { return .failed }
         self.receivedBytes = 0
         var result = ReceiveResult.ok
@@ -122,14 +122,14 @@ internal import CNghttp2
     }
 
     /// Since when a preface, a frame or a header block of the caller has been arriving; zero while none is.
-    package var incompleteSinceNs: UInt64 { self.gate?.incompleteSinceNs ?? 0 }
+    public var incompleteSinceNs: UInt64 { self.gate?.incompleteSinceNs ?? 0 }
     /// Whether a whole frame of the caller has begun. True on a client session.
-    package var peerHasBegun: Bool { self.gate?.hasBegun ?? true }
+    public var peerHasBegun: Bool { self.gate?.hasBegun ?? true }
 
     // MARK: Streams
 
     /// Calls `body` with every open stream. `body` may end streams: they are told when what that sends has been sent.
-    package func forEachStream(_ body: (HTTP2Stream) -> Void) {
+    public func forEachStream(_ body: (HTTP2Stream) -> Void) {
         var next = unsafe self.firstStream
         while let stream = next {
             unsafe next = stream.next
@@ -138,7 +138,7 @@ internal import CNghttp2
     }
 
     /// The connection is gone: every stream is told so and detached. Nothing may be submitted afterwards.
-    package func connectionLost() {
+    public func connectionLost() {
         precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()

@@ -1,6 +1,6 @@
 /// What a connection is told by its session, besides what its streams are told. Called on the connection's loop, never
 /// from inside an nghttp2 callback, except `makeStream`, which must only make an object.
-package protocol HTTP2SessionDelegate: AnyObject {
+public protocol HTTP2SessionDelegate: AnyObject {
     /// The peer has begun a request; the object that will stand for it. Server sessions only.
     func makeStream() -> HTTP2Stream
     /// Something is to be sent: call `drain` before the loop sleeps.
@@ -21,7 +21,7 @@ package protocol HTTP2SessionDelegate: AnyObject {
 
 /// What only a connection to callers counts.
 extension HTTP2SessionDelegate {
-    package func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
-    package func streamRefused() {}
-    package func streamErrorSent(_ code: HTTP2ErrorCode) {}
+    public func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
+    public func streamRefused() {}
+    public func streamErrorSent(_ code: HTTP2ErrorCode) {}
 }

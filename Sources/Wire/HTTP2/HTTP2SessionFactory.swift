@@ -2,14 +2,14 @@ internal import CNghttp2
 
 /// Makes the sessions of one loop: callbacks and options are set once and shared by all of them.
 /// Safe to use: the C objects never leave this class and are freed once, in deinit, after nghttp2 has copied them.
-@safe package final class HTTP2SessionFactory {
+@safe public final class HTTP2SessionFactory {
     let callbacks: OpaquePointer
     let options: OpaquePointer
     let settings: HTTP2Settings
     /// Shared by all submissions of the loop.
-    package let headerList = HeaderList()
+    public let headerList = HeaderList()
 
-    package init(settings: HTTP2Settings) {
+    public init(settings: HTTP2Settings) {
         var callbacks: OpaquePointer?
         var options: OpaquePointer?
         guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, unsafe nghttp2_option_new(&options) == 0,
@@ -39,17 +39,17 @@ internal import CNghttp2
 }
 
 /// What we tell a peer in our first SETTINGS frame (RFC 9113 §6.5.2), and how large our connection window is.
-package struct HTTP2Settings: Sendable, Equatable {
+public struct HTTP2Settings: Sendable, Equatable {
     /// Most streams the peer may open at once. Only said by servers.
-    package var maxConcurrentStreams = 1_000
+    public var maxConcurrentStreams = 1_000
     /// Bytes of one stream that may be under way to us: what a reader that never reads can cost.
-    package var streamWindowBytes = 256 * 1024
+    public var streamWindowBytes = 256 * 1024
     /// Bytes of all streams together that may be under way. Given back on arrival, so it never blocks a stream.
-    package var connectionWindowBytes = 4 * 1024 * 1024
+    public var connectionWindowBytes = 4 * 1024 * 1024
     /// Largest header list we take. Of a larger request the caller is told so; a larger answer is reset.
-    package var maxHeaderListBytes = 64 * 1024
+    public var maxHeaderListBytes = 64 * 1024
     /// What a caller may do before it is sent away. Only kept by servers.
-    package var limits = FrameLimits()
+    public var limits = FrameLimits()
 
-    package init() {}
+    public init() {}
 }

@@ -10,18 +10,18 @@ internal import CNghttp2
 /// Not shared; lives on one loop.
 @safe open class HTTP2Stream {
     /// The stream identifier of RFC 9113 §5.1.1; zero while detached.
-    package internal(set) final var id: Int32 = 0
+    public internal(set) final var id: Int32 = 0
     unowned(unsafe) final var session: HTTP2Session?
     /// Neighbours in the session's list of attached streams.
     unowned(unsafe) final var next: HTTP2Stream?
     unowned(unsafe) final var previous: HTTP2Stream?
 
     /// The request's or the response's header list, once it has arrived.
-    package final let headers = HeaderBlock()
-    package final let trailers = HeaderBlock()
+    public final let headers = HeaderBlock()
+    public final let trailers = HeaderBlock()
     final var headersAreComplete = false
     /// The header list went over the limit: what came after that, but for the content type, was not kept.
-    package internal(set) final var headersAreTooLarge = false
+    public internal(set) final var headersAreTooLarge = false
     /// END_STREAM has arrived.
     final var peerHasEnded = false
 
@@ -45,7 +45,7 @@ internal import CNghttp2
     }
 
     /// - Parameter account: of the loop that this stream lives on.
-    package init(account: BufferAccount) { self.account = account }
+    public init(account: BufferAccount) { self.account = account }
 
     deinit { self.account.add(-self.accountedBytes) }
 
@@ -68,70 +68,70 @@ internal import CNghttp2
 
     // MARK: Sending
 
-    package final var isAttached: Bool { self.id != 0 }
+    public final var isAttached: Bool { self.id != 0 }
     /// Body bytes that are held for sending, including those kept for a retry.
-    package final var heldBytes: Int { self.body.heldCount }
+    public final var heldBytes: Int { self.body.heldCount }
     /// Body bytes that have not been put in frames yet.
-    package final var unframedBytes: Int { self.body.unframedCount }
+    public final var unframedBytes: Int { self.body.unframedCount }
 
     /// Adds body bytes; they are sent as the peer's windows allow.
-    package final func send(_ bytes: RawSpan) {
+    public final func send(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { unsafe self.body.append($0) }
         self.settle()
         self.resume()
     }
 
     /// Adds body bytes that the caller made itself.
-    package final func send(_ bytes: [UInt8]) {
+    public final func send(_ bytes: [UInt8]) {
         bytes.withRawSpan { self.send($0) }
     }
 
     /// The body ends with the bytes already given to `send`, and with it our side of the stream.
-    package final func endBody() {
+    public final func endBody() {
         self.bodyHasEnded = true
         self.resume()
     }
 
     /// The body ends with the bytes already given, then the other leg's trailers follow. The block stays as it is
     /// until this stream is closed.
-    package final func endBody(trailers: HeaderBlock) {
+    public final func endBody(trailers: HeaderBlock) {
         self.trailerSource = .block(trailers)
         self.sendsTrailers = true
         self.endBody()
     }
 
     /// The body ends with the bytes already given, then trailers of our own follow.
-    package final func endBody(trailers: [(name: String, value: String)]) {
+    public final func endBody(trailers: [(name: String, value: String)]) {
         self.trailerSource = .own(trailers)
         self.sendsTrailers = true
         self.endBody()
     }
 
     /// Ends the stream at once with RST_STREAM. `closed` follows when the frame has been sent.
-    package final func reset(_ code: HTTP2ErrorCode) {
+    public final func reset(_ code: HTTP2ErrorCode) {
         guard self.isAttached, let session = unsafe self.session else { return }
         session.submitReset(self, code)
     }
 
     /// Gives the peer back `count` bytes of this stream's window. The connection's window is given back on arrival.
-    package final func consume(_ count: Int) {
+    public final func consume(_ count: Int) {
         guard count > 0, self.isAttached, let session = unsafe self.session else { return }
         session.consume(self, count)
     }
 
     /// Framed bytes are kept from now on, so that the same body can be sent again. Before the first byte is framed.
-    package final func keepBodyForRetry() { self.body.keepFramedBytes() }
+    public final func keepBodyForRetry() { self.body.keepFramedBytes() }
     /// Framed bytes need not be kept any more.
-    package final func dropBodyKeptForRetry() {
+    public final func dropBodyKeptForRetry() {
         self.body.dropFramedBytes()
         self.settle()
     }
     /// Whether the whole body is still here, so that it can be sent again.
-    package final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
+    public final var canSendBodyAgain: Bool { self.body.keepsFramedBytes }
     /// The body starts again from its first byte. Only while detached and with framed bytes kept. Returns how many bytes
     /// had been put in frames: `bodyFramed` will tell of them a second time.
     @discardableResult
-    package final func rewindBody() -> Int {
+    public final func rewindBody() -> Int {
         precondition(!self.isAttached, "a body is sent again on another stream")
         self.isDeferred = false
         self.framedBytes = 0
@@ -139,14 +139,14 @@ internal import CNghttp2
     }
 
     /// Forgets the body; what arrived stays. Only while detached.
-    package final func dropBody() {
+    public final func dropBody() {
         precondition(!self.isAttached, "an attached stream is still in use")
         self.body.removeAll()
         self.settle()
     }
 
     /// Forgets everything that arrived; what is to be sent stays. For another attempt of the same call.
-    package final func forgetReceived() {
+    public final func forgetReceived() {
         self.headers.removeAll()
         self.trailers.removeAll()
         self.headersAreComplete = false
@@ -155,7 +155,7 @@ internal import CNghttp2
     }
 
     /// Back to what `init` made, with buffers kept for the next stream. Only while detached.
-    package final func reuse() {
+    public final func reuse() {
         precondition(!self.isAttached, "an attached stream is still in use")
         self.forgetReceived()
         self.body.removeAll()
@@ -168,7 +168,7 @@ internal import CNghttp2
     }
 
     /// Calls `body` with the bytes that have not been put in frames yet.
-    package final func withUnframedBody<Result>(_ body: (RawSpan) -> Result) -> Result {
+    public final func withUnframedBody<Result>(_ body: (RawSpan) -> Result) -> Result {
         self.body.withUnframed(body)
     }
 

@@ -5,7 +5,7 @@ internal import CNghttp2
 /// Nothing is copied: the names and values are nghttp2's reference-counted buffers, held until `removeAll`, and the
 /// same buffers are handed to the other leg's session. Owned by one `HTTP2Stream`, on its loop.
 /// Safe to use: the buffers never leave this module and each is given back exactly once.
-@safe package final class HeaderBlock {
+@safe public final class HeaderBlock {
     @safe struct Field {
         let nameBuffer: OpaquePointer
         let valueBuffer: OpaquePointer
@@ -30,11 +30,11 @@ internal import CNghttp2
     /// `count` fields in memory of our own: an array would be checked and retained for each of a call's 22 headers.
     private var fields: UnsafeMutablePointer<Field>
     private var capacity = 16
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// Bytes of all names and values plus 32 for each field, as RFC 9113 §6.5.2 counts a header list.
-    package private(set) var size = 0
+    public private(set) var size = 0
 
-    package init() {
+    public init() {
         unsafe self.fields = .allocate(capacity: self.capacity)
     }
 
@@ -43,7 +43,7 @@ internal import CNghttp2
         unsafe self.fields.deallocate()
     }
 
-    package var isEmpty: Bool { self.count == 0 }
+    public var isEmpty: Bool { self.count == 0 }
 
     /// The field at a position below `count`.
     subscript(_ position: Int) -> Field {
@@ -73,7 +73,7 @@ internal import CNghttp2
         unsafe self.fields = larger
     }
 
-    package func removeAll() {
+    public func removeAll() {
         for position in 0..<self.count {
             unsafe nghttp2_rcbuf_decref(self.fields[position].nameBuffer)
             unsafe nghttp2_rcbuf_decref(self.fields[position].valueBuffer)
@@ -83,7 +83,7 @@ internal import CNghttp2
     }
 
     /// Whether the list has a header of this name.
-    package func contains(_ token: HeaderToken) -> Bool { self.position(of: token) != nil }
+    public func contains(_ token: HeaderToken) -> Bool { self.position(of: token) != nil }
 
     private func position(of token: HeaderToken) -> Int? {
         var position = 0
@@ -95,20 +95,20 @@ internal import CNghttp2
     }
 
     /// How many headers of this name the list has.
-    package func count(of token: HeaderToken) -> Int {
+    public func count(of token: HeaderToken) -> Int {
         var count = 0
         for position in 0..<self.count where self[position].token == token { count += 1 }
         return count
     }
 
     /// Calls `body` with the value of the first header of this name; nil when there is none.
-    package func withValue<Result>(_ token: HeaderToken, _ body: (RawSpan) -> Result) -> Result? {
+    public func withValue<Result>(_ token: HeaderToken, _ body: (RawSpan) -> Result) -> Result? {
         guard let position = self.position(of: token) else { return nil }
         return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
     }
 
     /// The same for any name, in lower case.
-    package func withValue<Result>(named name: [UInt8], _ body: (RawSpan) -> Result) -> Result? {
+    public func withValue<Result>(named name: [UInt8], _ body: (RawSpan) -> Result) -> Result? {
         for position in 0..<self.count where unsafe self[position].name.elementsEqual(name) {
             return unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(self.fields[position].value)))
         }
@@ -116,12 +116,12 @@ internal import CNghttp2
     }
 
     /// The value of the first header of this name as text, for logs and tests; ill-formed UTF-8 is replaced.
-    package func string(_ token: HeaderToken) -> String? {
+    public func string(_ token: HeaderToken) -> String? {
         self.withValue(token) { $0.text }
     }
 
     /// Every header in order as text, for logs and tests.
-    package var strings: [(name: String, value: String)] {
+    public var strings: [(name: String, value: String)] {
         (0..<self.count).map { position in
             unsafe (
                 String(decoding: self.fields[position].name, as: UTF8.self),

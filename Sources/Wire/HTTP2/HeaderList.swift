@@ -15,7 +15,7 @@ internal import Glibc
     private var textCount = 0
     private var offsets = ContiguousArray<(vector: Int, name: Int, value: Int)>()
 
-    package init() {
+    public init() {
         unsafe self.vectors = .allocate(capacity: self.capacity)
         unsafe self.text = .allocate(capacity: self.textCapacity)
     }
@@ -25,7 +25,7 @@ internal import Glibc
         unsafe self.text.deallocate()
     }
 
-    package func removeAll() {
+    public func removeAll() {
         self.count = 0
         self.textCount = 0
         self.offsets.removeAll(keepingCapacity: true)
@@ -36,7 +36,7 @@ internal import Glibc
     /// - Parameter isolated: headers that callers make up are kept out of the connection's HPACK table (RFC 7541 §6.2.3).
     ///   A worker on grpcio remembers an entry that it cannot read, and then refuses every stream that refers to it: on
     ///   a connection that callers share, one caller's bad header would fail the others.
-    package func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
+    public func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
         self.reserve(block.count)
         for position in 0..<block.count {
             let field = block[position]
@@ -53,7 +53,7 @@ internal import Glibc
         }
     }
 
-    package func append(_ name: StaticString, _ value: StaticString) {
+    public func append(_ name: StaticString, _ value: StaticString) {
         unsafe self.push(
             nghttp2_nv(
                 name: UnsafeMutablePointer(mutating: name.utf8Start),
@@ -63,25 +63,25 @@ internal import Glibc
     }
 
     /// Adds a header with a value that changes from stream to stream, and so is kept out of the HPACK table.
-    package func append(unindexed name: StaticString, _ value: [UInt8]) {
+    public func append(unindexed name: StaticString, _ value: [UInt8]) {
         unsafe value.withUnsafeBytes { unsafe self.copy(name, $0, flags: UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)) }
     }
 
-    package func append(_ name: StaticString, _ value: RawSpan) {
+    public func append(_ name: StaticString, _ value: RawSpan) {
         unsafe value.withUnsafeBytes { unsafe self.copy(name, $0) }
     }
 
-    package func append(_ name: StaticString, _ value: String) {
+    public func append(_ name: StaticString, _ value: String) {
         var value = value
         value.withUTF8 { unsafe self.copy(name, UnsafeRawBufferPointer($0)) }
     }
 
-    package func append(_ name: StaticString, _ value: Int) {
+    public func append(_ name: StaticString, _ value: Int) {
         self.append(name, String(value))
     }
 
     /// Adds a header whose name, too, is made at run time; both are copied. The name must be lower case.
-    package func append(name: String, value: String) {
+    public func append(name: String, value: String) {
         var (name, value) = (name, value)
         let start = self.textCount
         name.withUTF8 { unsafe self.copyText(UnsafeRawBufferPointer($0)) }

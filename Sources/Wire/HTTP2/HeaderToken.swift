@@ -1,7 +1,7 @@
 import Glibc
 
 /// A header whose name the proxy acts on. Every other header is `.other` and is relayed unread.
-package enum HeaderToken: UInt8, Sendable {
+public enum HeaderToken: UInt8, Sendable {
     case other
     case method
     case scheme

@@ -3,7 +3,7 @@ internal import CProtobufC
 /// A message of the worker protocol as a plain value. libprotobuf-c decodes and encodes it; no pointer comes out.
 ///
 /// Text is bytes, as on the wire: whether it is UTF-8, or holds a zero byte, changes nothing here.
-package protocol BackendMessage: Sendable, Equatable {
+public protocol BackendMessage: Sendable, Equatable {
     /// Decodes `message`, the bytes of one gRPC message without its prefix. Unknown fields are dropped.
     /// - Parameter arena: not in use by another message; its limit bounds the memory that decoding takes.
     init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem)
@@ -14,12 +14,12 @@ package protocol BackendMessage: Sendable, Equatable {
 
 extension BackendMessage {
     /// Decodes `message` in memory of its own, for callers that are not on a loop.
-    package init(decoding message: RawSpan) throws(MessageProblem) {
+    public init(decoding message: RawSpan) throws(MessageProblem) {
         try self.init(decoding: message, in: MessageArena(retained: 0))
     }
 
     /// The same for bytes in an array.
-    package init(decoding message: [UInt8]) throws(MessageProblem) {
+    public init(decoding message: [UInt8]) throws(MessageProblem) {
         self = try message.withRawSpan { bytes throws(MessageProblem) in try Self(decoding: bytes) }
     }
 }

@@ -1,5 +1,5 @@
 /// The calls of the worker protocol, `backend.Backend`. Others are relayed all the same, without being understood.
-package enum BackendMethod: String, Sendable, CaseIterable {
+public enum BackendMethod: String, Sendable, CaseIterable {
     case health = "Health"
     case free = "Free"
     case predict = "Predict"
@@ -54,13 +54,13 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     case forward = "Forward"
 
     /// The call that `path`, a stream's `:path`, names; nil for every other.
-    package init?(path: RawSpan) {
+    public init?(path: RawSpan) {
         guard let found = Self.find(path) else { return nil }
         self = found.method
     }
 
     /// The call that `path` names, with its position in `allCases`, for tables that have a row for each call.
-    package static func find(_ path: RawSpan) -> (method: BackendMethod, position: Int)? {
+    public static func find(_ path: RawSpan) -> (method: BackendMethod, position: Int)? {
         let prefixCount = Self.pathPrefix.count
         let nameCount = path.byteCount - prefixCount
         guard nameCount > 0, nameCount < Self.byNameCount.count else { return nil }
@@ -73,13 +73,13 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     }
 
     /// How a caller may send and be answered.
-    package enum Kind: Sendable {
+    public enum Kind: Sendable {
         case unary
         case serverStreaming
         case bidirectional
     }
 
-    package var kind: Kind {
+    public var kind: Kind {
         switch self {
         case .predictStream, .audioTranscriptionStream, .ttsStream, .fineTuneProgress, .quantizationProgress:
             .serverStreaming
@@ -97,7 +97,7 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     }
 
     /// Where its requests name the model they mean; nil when they cannot.
-    package var identityField: ModelIdentity.Field? {
+    public var identityField: ModelIdentity.Field? {
         switch self {
         case .voiceEmbed, .vad:
             .number2
@@ -133,7 +133,7 @@ package enum BackendMethod: String, Sendable, CaseIterable {
     }
 
     /// The `:path` of its streams.
-    package var path: String { "/backend.Backend/\(self.rawValue)" }
+    public var path: String { "/backend.Backend/\(self.rawValue)" }
 
     private static let pathPrefix = Array("/backend.Backend/".utf8)
 

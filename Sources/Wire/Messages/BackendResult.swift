@@ -4,17 +4,17 @@ internal import CProtobufC
 /// Whether an order such as LoadModel was carried out: the protocol's `Result`.
 ///
 /// Some workers report a failed load with status OK and `success` false, so the status alone is not the answer.
-package struct BackendResult: BackendMessage {
+public struct BackendResult: BackendMessage {
     /// For a person to read; ill-formed UTF-8 is replaced.
-    package var message: String
-    package var success: Bool
+    public var message: String
+    public var success: Bool
 
-    package init(success: Bool, message: String = "") {
+    public init(success: Bool, message: String = "") {
         self.message = message
         self.success = success
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__result__unpack) { result in
             unsafe BackendResult(
                 success: result.pointee.success != 0,
@@ -22,7 +22,7 @@ package struct BackendResult: BackendMessage {
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var result = unsafe Backend__Result()
             unsafe backend__result__init(&result)

@@ -2,20 +2,20 @@ internal import CBackend
 internal import CProtobufC
 
 /// Token ids to turn back into text.
-package struct DetokenizeRequest: BackendMessage {
-    package var tokens: [Int32]
+public struct DetokenizeRequest: BackendMessage {
+    public var tokens: [Int32]
 
-    package init(tokens: [Int32]) {
+    public init(tokens: [Int32]) {
         self.tokens = tokens
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__detokenize_request__unpack) { request in
             unsafe DetokenizeRequest(tokens: repeated(request.pointee.tokens, request.pointee.n_tokens))
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var request = unsafe Backend__DetokenizeRequest()
             unsafe backend__detokenize_request__init(&request)
@@ -29,20 +29,20 @@ package struct DetokenizeRequest: BackendMessage {
 }
 
 /// The text of token ids.
-package struct DetokenizeResponse: BackendMessage {
-    package var content: [UInt8]
+public struct DetokenizeResponse: BackendMessage {
+    public var content: [UInt8]
 
-    package init(content: [UInt8]) {
+    public init(content: [UInt8]) {
         self.content = content
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__detokenize_response__unpack) { response in
             unsafe DetokenizeResponse(content: response.pointee.content.bytes)
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var response = unsafe Backend__DetokenizeResponse()
             unsafe backend__detokenize_response__init(&response)

@@ -2,25 +2,25 @@ internal import CBackend
 internal import CProtobufC
 
 /// A text as numbers, the answer to Embedding.
-package struct EmbeddingResult: BackendMessage {
+public struct EmbeddingResult: BackendMessage {
     /// Raw values are the protocol's.
-    package enum Layout: Int32, Sendable, CaseIterable {
+    public enum Layout: Int32, Sendable, CaseIterable {
         case unspecified = 0
         /// One vector for the whole text.
         case final = 1
         /// `dimensions` values for each token.
         case perToken = 2
     }
-    package var embeddings: [Float] = []
-    package var tokens: Int32 = 0
-    package var dimensions: Int32 = 0
-    package var promptTokens: Int32 = 0
+    public var embeddings: [Float] = []
+    public var tokens: Int32 = 0
+    public var dimensions: Int32 = 0
+    public var promptTokens: Int32 = 0
     /// A layout that the protocol does not have counts as unspecified.
-    package var layout = Layout.unspecified
+    public var layout = Layout.unspecified
 
-    package init() {}
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__embedding_result__unpack) {
             unsafe EmbeddingResult($0.pointee)
         }
@@ -34,7 +34,7 @@ package struct EmbeddingResult: BackendMessage {
         self.layout = Layout(rawValue: Int32(truncatingIfNeeded: unsafe result.layout.rawValue)) ?? .unspecified
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var result = unsafe Backend__EmbeddingResult()
             unsafe backend__embedding_result__init(&result)

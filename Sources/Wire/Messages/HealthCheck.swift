@@ -2,18 +2,18 @@ internal import CBackend
 internal import CProtobufC
 
 /// Asks `grpc.health.v1.Health` about a service; an empty name means the whole server.
-package struct HealthCheckRequest: BackendMessage {
-    package var service: [UInt8] = []
+public struct HealthCheckRequest: BackendMessage {
+    public var service: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self.service = try unsafe arena.decode(message, with: grpc_health__health_check_request__unpack) {
             unsafe $0.pointee.service.bytes
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var request = unsafe GrpcHealth__HealthCheckRequest()
             unsafe grpc_health__health_check_request__init(&request)
@@ -26,8 +26,8 @@ package struct HealthCheckRequest: BackendMessage {
 }
 
 /// What `grpc.health.v1.Health` says about a service.
-package struct HealthCheckResponse: BackendMessage {
-    package enum Status: Int32, Sendable {
+public struct HealthCheckResponse: BackendMessage {
+    public enum Status: Int32, Sendable {
         case unknown = 0
         case serving = 1
         case notServing = 2
@@ -35,18 +35,18 @@ package struct HealthCheckResponse: BackendMessage {
         case serviceUnknown = 3
     }
 
-    package var status: Status
+    public var status: Status
 
-    package init(_ status: Status) { self.status = status }
+    public init(_ status: Status) { self.status = status }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         let number = try unsafe arena.decode(message, with: grpc_health__health_check_response__unpack) {
             unsafe $0.pointee.status
         }
         self.status = Status(rawValue: number) ?? .unknown
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var response = unsafe Self.filled(self.status)
             return unsafe making.packed(
@@ -64,22 +64,22 @@ package struct HealthCheckResponse: BackendMessage {
 }
 
 /// Every service that `grpc.health.v1.Health` knows, with what it says about it.
-package struct HealthListResponse: BackendMessage {
-    package struct Entry: Sendable, Equatable {
-        package var service: [UInt8]
-        package var status: HealthCheckResponse.Status
+public struct HealthListResponse: BackendMessage {
+    public struct Entry: Sendable, Equatable {
+        public var service: [UInt8]
+        public var status: HealthCheckResponse.Status
 
-        package init(service: [UInt8], status: HealthCheckResponse.Status) {
+        public init(service: [UInt8], status: HealthCheckResponse.Status) {
             self.service = service
             self.status = status
         }
     }
 
-    package var entries: [Entry] = []
+    public var entries: [Entry] = []
 
-    package init(_ entries: [Entry]) { self.entries = entries }
+    public init(_ entries: [Entry]) { self.entries = entries }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self.entries = try unsafe arena.decode(message, with: grpc_health__health_list_response__unpack) { list in
             unsafe repeated(list.pointee.statuses, list.pointee.n_statuses) { entry in
                 let number = unsafe entry.value?.pointee.status ?? 0
@@ -89,7 +89,7 @@ package struct HealthListResponse: BackendMessage {
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var list = unsafe GrpcHealth__HealthListResponse()
             unsafe grpc_health__health_list_response__init(&list)

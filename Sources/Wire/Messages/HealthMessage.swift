@@ -2,14 +2,14 @@ internal import CBackend
 internal import CProtobufC
 
 /// Asks for nothing: the request of Health, Free and Status. GetMetrics' request is as empty.
-package struct HealthMessage: BackendMessage {
-    package init() {}
+public struct HealthMessage: BackendMessage {
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         try unsafe arena.decode(message, with: backend__health_message__unpack) { _ in () }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var message = unsafe Backend__HealthMessage()
             unsafe backend__health_message__init(&message)

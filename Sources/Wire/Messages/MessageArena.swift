@@ -12,11 +12,11 @@ internal import Glibc
 ///
 /// Lives on one loop, or within one call. Not shared.
 /// Safe to use: the pointers never leave Wire, are only lent to a closure while `isLent`, and are freed in deinit.
-@safe package final class MessageArena {
+@safe public final class MessageArena {
     /// Bytes that one message may take when nobody says otherwise: five times the largest gRPC message of the protocol.
-    package static let defaultLimit = 256 * 1024 * 1024
+    public static let defaultLimit = 256 * 1024 * 1024
     /// Bytes that are kept from one message to the next when nobody says otherwise.
-    package static let defaultRetained = 1024 * 1024
+    public static let defaultRetained = 1024 * 1024
 
     /// What the C callbacks work on. Never moves, because libprotobuf-c holds its address during a call.
     private let regions: UnsafeMutablePointer<ArenaRegions>
@@ -28,7 +28,7 @@ internal import Glibc
     /// - Parameters:
     ///   - limit: most bytes that one message may take, at least 0; past it decoding fails with `tooLarge`.
     ///   - retained: most bytes that are kept between messages, at least 0.
-    package init(limit: Int = MessageArena.defaultLimit, retained: Int = MessageArena.defaultRetained) {
+    public init(limit: Int = MessageArena.defaultLimit, retained: Int = MessageArena.defaultRetained) {
         precondition(limit >= 0 && retained >= 0, "an arena cannot be smaller than nothing")
         self.retained = retained
         unsafe self.regions = .allocate(capacity: 1)
@@ -48,7 +48,7 @@ internal import Glibc
     }
 
     /// Bytes of memory held at this moment.
-    package var heldBytes: Int { unsafe self.regions.pointee.total }
+    public var heldBytes: Int { unsafe self.regions.pointee.total }
 
     /// Decodes `message` with one of protoc-c's unpack functions and lends the result to `body`. The C message and
     /// everything it points to is gone when this returns.

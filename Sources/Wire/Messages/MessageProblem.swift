@@ -1,5 +1,5 @@
 /// Why the bytes of a message did not become a value.
-package enum MessageProblem: Error, Sendable, Equatable, CaseIterable {
+public enum MessageProblem: Error, Sendable, Equatable, CaseIterable {
     /// The bytes are not protobuf, or a field has another type than the protocol gives it.
     case malformed
     /// Decoded, the message would need more memory than its arena may take.

@@ -2,18 +2,18 @@ internal import CBackend
 internal import CProtobufC
 
 /// Figures of one slot of a worker, the answer to GetMetrics.
-package struct MetricsResponse: BackendMessage {
+public struct MetricsResponse: BackendMessage {
     /// From 0.
-    package var slot: Int32 = 0
+    public var slot: Int32 = 0
     /// The prompt in that slot, as JSON.
-    package var promptJson: [UInt8] = []
-    package var tokensPerSecond: Float = 0
-    package var tokensGenerated: Int32 = 0
-    package var promptTokensProcessed: Int32 = 0
+    public var promptJson: [UInt8] = []
+    public var tokensPerSecond: Float = 0
+    public var tokensGenerated: Int32 = 0
+    public var promptTokensProcessed: Int32 = 0
 
-    package init() {}
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__metrics_response__unpack) {
             unsafe MetricsResponse($0.pointee)
         }
@@ -27,7 +27,7 @@ package struct MetricsResponse: BackendMessage {
         unsafe self.promptTokensProcessed = metrics.prompt_tokens_processed
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var metrics = unsafe Backend__MetricsResponse()
             unsafe backend__metrics_response__init(&metrics)

@@ -2,12 +2,12 @@ internal import CBackend
 internal import CProtobufC
 
 /// Which model a request names, for the calls whose requests can name one.
-package enum ModelIdentity {
+public enum ModelIdentity {
     /// Decodes `message`, the request of `method` without its gRPC prefix, and lends the model it names to `body`; the
     /// span is empty when the request names none. Nil, with `body` not called, when requests of this method cannot.
     /// - Parameter arena: not in use by another message. Its limit bounds the memory; what Homing does not look at is
     ///   copied there once and thrown away.
-    package static func read<R>(
+    public static func read<R>(
         _ message: RawSpan, of method: BackendMethod, in arena: MessageArena, _ body: (RawSpan) -> R
     ) throws(MessageProblem) -> R? {
         switch method.identityField {
@@ -63,7 +63,7 @@ package enum ModelIdentity {
     }
 
     /// The number under which a request carries its ModelIdentity.
-    package enum Field: UInt8, Sendable, CaseIterable {
+    public enum Field: UInt8, Sendable, CaseIterable {
         case number2 = 2
         case number3 = 3
         case number4 = 4

@@ -2,17 +2,17 @@ internal import CBackend
 internal import CProtobufC
 
 /// What LocalAI wants to know before its first text request to a model.
-package struct ModelMetadataResponse: BackendMessage {
-    package var supportsThinking: Bool
+public struct ModelMetadataResponse: BackendMessage {
+    public var supportsThinking: Bool
     /// The mark that stands for a picture in a prompt; empty for models of text.
-    package var mediaMarker: [UInt8]
+    public var mediaMarker: [UInt8]
 
-    package init(supportsThinking: Bool = false, mediaMarker: [UInt8] = []) {
+    public init(supportsThinking: Bool = false, mediaMarker: [UInt8] = []) {
         self.supportsThinking = supportsThinking
         self.mediaMarker = mediaMarker
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__model_metadata_response__unpack) { response in
             unsafe ModelMetadataResponse(
                 supportsThinking: response.pointee.supports_thinking != 0,
@@ -20,7 +20,7 @@ package struct ModelMetadataResponse: BackendMessage {
         }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var response = unsafe Backend__ModelMetadataResponse()
             unsafe backend__model_metadata_response__init(&response)

@@ -5,21 +5,21 @@ internal import CProtobufC
 ///
 /// Holds the fields that Homing makes or its worker obeys. The proxy keeps and replays the bytes it received, and tells
 /// equal options by those bytes.
-package struct ModelOptions: BackendMessage {
+public struct ModelOptions: BackendMessage {
     /// The model; the identity that later requests may name.
-    package var model: [UInt8] = []
+    public var model: [UInt8] = []
     /// Tokens that all slots share; 0 leaves it to the worker.
-    package var contextSize: Int32 = 0
+    public var contextSize: Int32 = 0
     /// Path of the model's file on the machine of the caller.
-    package var modelFile: [UInt8] = []
+    public var modelFile: [UInt8] = []
     /// Folder in which the worker looks for files that are named without one.
-    package var modelPath: [UInt8] = []
+    public var modelPath: [UInt8] = []
     /// `key:value` pairs of the worker's own.
-    package var options: [[UInt8]] = []
+    public var options: [[UInt8]] = []
 
-    package init() {}
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__model_options__unpack) {
             unsafe ModelOptions($0.pointee)
         }
@@ -33,7 +33,7 @@ package struct ModelOptions: BackendMessage {
         unsafe self.options = repeated(options.options, options.n_options)
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var options = unsafe Backend__ModelOptions()
             unsafe backend__model_options__init(&options)
@@ -50,7 +50,7 @@ package struct ModelOptions: BackendMessage {
 
     /// Requests that the worker will run side by side: `parallel:N` or `n_parallel:N` in the options, the last one if
     /// there are several. Nil when no option says so, or none with a number from 1 on; llama.cpp then has one slot.
-    package var slots: Int? {
+    public var slots: Int? {
         var slots: Int?
         for option in self.options {
             guard let colon = option.firstIndex(of: UInt8(ascii: ":")) else { continue }

@@ -5,28 +5,28 @@ internal import CProtobufC
 ///
 /// Holds the fields that Homing makes or its worker obeys; the rest are dropped in decoding. The proxy forwards the
 /// bytes it received and routes by `PromptHint`, so nothing is lost there.
-package struct PredictOptions: BackendMessage {
+public struct PredictOptions: BackendMessage {
     /// The rendered prompt. Ignored when `usesTokenizerTemplate` is set and there are messages.
-    package var prompt: [UInt8] = []
+    public var prompt: [UInt8] = []
     /// Most tokens to generate; 0 goes on without end, as far as the worker is concerned.
-    package var tokens: Int32 = 0
+    public var tokens: Int32 = 0
     /// Whether the prompt may be taken from and left in the KV cache.
-    package var promptCacheAll = false
-    package var usesTokenizerTemplate = false
-    package var messages: [ChatMessage] = []
+    public var promptCacheAll = false
+    public var usesTokenizerTemplate = false
+    public var messages: [ChatMessage] = []
     /// The text of an Embedding request.
-    package var embeddings: [UInt8] = []
+    public var embeddings: [UInt8] = []
     /// The tokens of an Embedding request that has no text.
-    package var embeddingTokens: [Int32] = []
+    public var embeddingTokens: [Int32] = []
     /// JSON, as is `toolChoice`; both shape a templated prompt.
-    package var tools: [UInt8] = []
-    package var toolChoice: [UInt8] = []
+    public var tools: [UInt8] = []
+    public var toolChoice: [UInt8] = []
     /// The model that the caller means; empty means whichever is loaded.
-    package var modelIdentity: [UInt8] = []
+    public var modelIdentity: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__predict_options__unpack) {
             unsafe PredictOptions($0.pointee)
         }
@@ -45,7 +45,7 @@ package struct PredictOptions: BackendMessage {
         unsafe self.modelIdentity = options.modelidentity.bytes
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var options = unsafe Backend__PredictOptions()
             unsafe backend__predict_options__init(&options)
@@ -72,16 +72,16 @@ package struct PredictOptions: BackendMessage {
 }
 
 /// One turn of a conversation, flattened to text: the protocol's `Message`.
-package struct ChatMessage: Sendable, Equatable {
-    package var role: [UInt8] = []
-    package var content: [UInt8] = []
-    package var name: [UInt8] = []
-    package var toolCallId: [UInt8] = []
-    package var reasoningContent: [UInt8] = []
+public struct ChatMessage: Sendable, Equatable {
+    public var role: [UInt8] = []
+    public var content: [UInt8] = []
+    public var name: [UInt8] = []
+    public var toolCallId: [UInt8] = []
+    public var reasoningContent: [UInt8] = []
     /// JSON.
-    package var toolCalls: [UInt8] = []
+    public var toolCalls: [UInt8] = []
 
-    package init(role: [UInt8], content: [UInt8]) {
+    public init(role: [UInt8], content: [UInt8]) {
         self.role = role
         self.content = content
     }

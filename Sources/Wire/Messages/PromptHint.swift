@@ -14,7 +14,7 @@ internal import CProtobufC
 ///
 /// Lent to a closure by `read…` and gone after it; it shows the bytes where they are and copies none.
 /// Safe to use: it cannot be copied out of the closure, and its pointers never leave it.
-@safe package struct PromptHint: ~Copyable {
+@safe public struct PromptHint: ~Copyable {
     private let identity: UnsafeRawBufferPointer
     private let prompt: UnsafeRawBufferPointer
     /// Empty unless the text is made of messages.
@@ -27,7 +27,7 @@ internal import CProtobufC
     private let audios: UnsafeBufferPointer<ProtobufCBinaryData>
 
     /// What a part of a prompt is for a cache.
-    package enum CachePart: Sendable {
+    public enum CachePart: Sendable {
         /// Bytes of it, in any number of pieces.
         case text
         /// An image, a video or a sound: it fills a place in the cache, and its bytes are not text.
@@ -39,7 +39,7 @@ internal import CProtobufC
     /// Decodes `message`, the PredictOptions of a Predict or PredictStream without its gRPC prefix, and lends its hint
     /// to `body`.
     /// - Parameter arena: not in use by another message. Its limit bounds the memory; a prompt needs once its length.
-    package static func readPredict<R>(
+    public static func readPredict<R>(
         _ message: RawSpan, in arena: MessageArena, _ body: (borrowing PromptHint) -> R
     ) throws(MessageProblem) -> R {
         try unsafe arena.decode(message, with: backend__predict_options__unpack) { options in
@@ -49,7 +49,7 @@ internal import CProtobufC
 
     /// Decodes the ScoreRequest of a Score and lends its hint to `body`. Its text is the part of the prompt that the
     /// caller says does not change between calls, or the whole prompt.
-    package static func readScore<R>(
+    public static func readScore<R>(
         _ message: RawSpan, in arena: MessageArena, _ body: (borrowing PromptHint) -> R
     ) throws(MessageProblem) -> R {
         try unsafe arena.decode(message, with: backend__score_request__unpack) { request in
@@ -89,10 +89,10 @@ internal import CProtobufC
     }
 
     /// Whether there is any text to go by.
-    package var hasText: Bool { self.textByteCount > 0 }
+    public var hasText: Bool { self.textByteCount > 0 }
 
     /// Length of the text in bytes.
-    package var textByteCount: Int {
+    public var textByteCount: Int {
         var count = unsafe self.prompt.count
         for index in unsafe self.messages.indices {
             guard let message = unsafe self.messages[index] else { continue }
@@ -103,12 +103,12 @@ internal import CProtobufC
     }
 
     /// The model that the request means; empty means whichever is loaded.
-    package func withModelIdentity<R>(_ body: (RawSpan) -> R) -> R {
+    public func withModelIdentity<R>(_ body: (RawSpan) -> R) -> R {
         body(unsafe self.identity.bytes)
     }
 
     /// Calls `body` with every part of the text, in order. Parts may be empty.
-    package func forEachTextPart(_ body: (RawSpan) -> Void) {
+    public func forEachTextPart(_ body: (RawSpan) -> Void) {
         if unsafe !self.prompt.isEmpty { body(unsafe self.prompt.bytes) }
         guard unsafe !self.messages.isEmpty else { return }
         withLineFeed { lineFeed in
@@ -129,7 +129,7 @@ internal import CProtobufC
     ///
     /// An attachment stands behind the user's message with its number, the first behind the first, as nobody says where
     /// it belongs: the same image asked about again is found again. Behind a prompt without messages stand all of them.
-    package func forEachCachePart(_ body: (CachePart, RawSpan) -> Void) {
+    public func forEachCachePart(_ body: (CachePart, RawSpan) -> Void) {
         if unsafe !self.prompt.isEmpty { body(.text, unsafe self.prompt.bytes) }
         var attachment = 0
         if unsafe !self.messages.isEmpty {

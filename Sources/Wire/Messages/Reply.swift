@@ -2,25 +2,25 @@ internal import CBackend
 internal import CProtobufC
 
 /// An answer to Predict, one piece of a streamed answer, or the answer to Health.
-package struct Reply: BackendMessage {
+public struct Reply: BackendMessage {
     /// The text. Health answers with exactly `OK`.
-    package var message: [UInt8] = []
+    public var message: [UInt8] = []
     /// Tokens generated so far, at least 0.
-    package var tokens: Int32 = 0
+    public var tokens: Int32 = 0
     /// Tokens of the prompt, whether they were cached or not.
-    package var promptTokens: Int32 = 0
+    public var promptTokens: Int32 = 0
     /// How long the prompt took, in milliseconds; small for a long prompt means that its head was cached.
-    package var promptMs = 0.0
+    public var promptMs = 0.0
     /// How long generating took, in milliseconds.
-    package var generationMs = 0.0
+    public var generationMs = 0.0
     /// Sound, from TTSStream.
-    package var audio: [UInt8] = []
+    public var audio: [UInt8] = []
     /// JSON.
-    package var logprobs: [UInt8] = []
+    public var logprobs: [UInt8] = []
     /// What this adds to a chat turn, from workers that parse their own output.
-    package var chatDeltas: [ChatDelta] = []
+    public var chatDeltas: [ChatDelta] = []
 
-    package init(
+    public init(
         message: [UInt8] = [], tokens: Int32 = 0, promptTokens: Int32 = 0, promptMs: Double = 0,
         generationMs: Double = 0
     ) {
@@ -32,23 +32,23 @@ package struct Reply: BackendMessage {
     }
 
     /// The answer of a worker in health, which LocalAI compares byte for byte.
-    package static let healthy = Reply(message: Array("OK".utf8))
+    public static let healthy = Reply(message: Array("OK".utf8))
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__reply__unpack) { unsafe Reply($0.pointee) }
     }
 
     /// What a reply says about the work behind it. Copies nothing.
-    package struct Work: Sendable, Equatable {
+    public struct Work: Sendable, Equatable {
         /// As `Reply.promptTokens`.
-        package let promptTokens: Int
-        package let outputTokens: Int
+        public let promptTokens: Int
+        public let outputTokens: Int
         /// As `Reply.promptMs`.
-        package let promptMs: Double
+        public let promptMs: Double
     }
 
     /// Reads only the numbers of an encoded reply.
-    package static func work(in message: RawSpan, _ arena: MessageArena) throws(MessageProblem) -> Work {
+    public static func work(in message: RawSpan, _ arena: MessageArena) throws(MessageProblem) -> Work {
         try unsafe arena.decode(message, with: backend__reply__unpack) { reply in
             unsafe Work(
                 promptTokens: Int(reply.pointee.prompt_tokens), outputTokens: Int(reply.pointee.tokens),
@@ -67,7 +67,7 @@ package struct Reply: BackendMessage {
         unsafe self.chatDeltas = repeated(reply.chat_deltas, reply.n_chat_deltas) { unsafe ChatDelta($0) }
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var reply = unsafe Backend__Reply()
             unsafe backend__reply__init(&reply)
@@ -90,21 +90,21 @@ package struct Reply: BackendMessage {
 }
 
 /// What one reply adds to a chat turn.
-package struct ChatDelta: Sendable, Equatable {
-    package var content: [UInt8] = []
-    package var reasoningContent: [UInt8] = []
-    package var toolCalls: [ToolCallDelta] = []
+public struct ChatDelta: Sendable, Equatable {
+    public var content: [UInt8] = []
+    public var reasoningContent: [UInt8] = []
+    public var toolCalls: [ToolCallDelta] = []
 
     /// A piece of a call that the model wants made.
-    package struct ToolCallDelta: Sendable, Equatable {
+    public struct ToolCallDelta: Sendable, Equatable {
         /// Which call of the turn, from 0.
-        package var index: Int32 = 0
-        package var id: [UInt8] = []
-        package var name: [UInt8] = []
+        public var index: Int32 = 0
+        public var id: [UInt8] = []
+        public var name: [UInt8] = []
         /// JSON, in pieces.
-        package var arguments: [UInt8] = []
+        public var arguments: [UInt8] = []
 
-        package init(index: Int32 = 0, id: [UInt8] = [], name: [UInt8] = [], arguments: [UInt8] = []) {
+        public init(index: Int32 = 0, id: [UInt8] = [], name: [UInt8] = [], arguments: [UInt8] = []) {
             self.index = index
             self.id = id
             self.name = name
@@ -112,7 +112,7 @@ package struct ChatDelta: Sendable, Equatable {
         }
     }
 
-    package init(content: [UInt8] = [], reasoningContent: [UInt8] = [], toolCalls: [ToolCallDelta] = []) {
+    public init(content: [UInt8] = [], reasoningContent: [UInt8] = [], toolCalls: [ToolCallDelta] = []) {
         self.content = content
         self.reasoningContent = reasoningContent
         self.toolCalls = toolCalls

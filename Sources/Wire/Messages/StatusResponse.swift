@@ -2,25 +2,25 @@ internal import CBackend
 internal import CProtobufC
 
 /// What a worker says it is doing. Few workers implement it, and some confuse busy with ready.
-package struct StatusResponse: BackendMessage {
+public struct StatusResponse: BackendMessage {
     /// Raw values are the protocol's.
-    package enum State: Int32, Sendable, CaseIterable {
+    public enum State: Int32, Sendable, CaseIterable {
         case error = -1
         case uninitialized = 0
         case busy = 1
         case ready = 2
     }
     /// Nil for a state that the protocol does not have.
-    package var state: State?
+    public var state: State?
     /// Bytes in use; 0 when the worker does not say.
-    package var memoryBytes: UInt64
+    public var memoryBytes: UInt64
 
-    package init(state: State, memoryBytes: UInt64 = 0) {
+    public init(state: State, memoryBytes: UInt64 = 0) {
         self.state = state
         self.memoryBytes = memoryBytes
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__status_response__unpack) {
             unsafe StatusResponse($0.pointee)
         }
@@ -32,7 +32,7 @@ package struct StatusResponse: BackendMessage {
         self.memoryBytes = unsafe status.memory?.pointee.total ?? 0
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var status = unsafe Backend__StatusResponse()
             unsafe backend__status_response__init(&status)

@@ -2,7 +2,7 @@ internal import CBackend
 internal import CProtobufC
 
 /// Which earlier call a request goes on with: jobs and decoders live in the memory of one worker.
-package enum StickyKey: Sendable {
+public enum StickyKey: Sendable {
     /// `job_id` of a fine-tuning job.
     case fineTuneJob
     /// `job_id` of a quantisation job.
@@ -11,7 +11,7 @@ package enum StickyKey: Sendable {
     case audioSession
 
     /// What kind of key requests of `method` carry; nil when they carry none.
-    package init?(of method: BackendMethod) {
+    public init?(of method: BackendMethod) {
         switch method {
         case .startFineTune, .fineTuneProgress, .stopFineTune: self = .fineTuneJob
         case .startQuantization, .quantizationProgress, .stopQuantization: self = .quantizationJob
@@ -23,7 +23,7 @@ package enum StickyKey: Sendable {
     /// Decodes `message`, the request of `method` without its gRPC prefix, and lends the id in it to `body`. Nil, with
     /// `body` not called, when there is none.
     /// - Parameter arena: not in use by another message. Its limit bounds the memory.
-    package static func read<R>(
+    public static func read<R>(
         _ message: RawSpan, of method: BackendMethod, in arena: MessageArena, _ body: (RawSpan) -> R
     ) throws(MessageProblem) -> R? {
         switch method {
@@ -46,7 +46,7 @@ package enum StickyKey: Sendable {
     }
 
     /// The same for the job that the answer of StartFineTune or StartQuantization names.
-    package static func readResult<R>(
+    public static func readResult<R>(
         _ message: RawSpan, in arena: MessageArena, _ body: (RawSpan) -> R
     ) throws(MessageProblem) -> R? {
         try self.readJob(message, in: arena, body)

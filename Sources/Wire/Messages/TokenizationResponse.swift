@@ -2,17 +2,17 @@ internal import CBackend
 internal import CProtobufC
 
 /// A text as token ids, the answer to TokenizeString.
-package struct TokenizationResponse: BackendMessage {
+public struct TokenizationResponse: BackendMessage {
     /// Number of tokens, as the worker counts them.
-    package var length: Int32
-    package var tokens: [Int32]
+    public var length: Int32
+    public var tokens: [Int32]
 
-    package init(tokens: [Int32]) {
+    public init(tokens: [Int32]) {
         self.length = Int32(clamping: tokens.count)
         self.tokens = tokens
     }
 
-    package init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
+    public init(decoding message: RawSpan, in arena: MessageArena) throws(MessageProblem) {
         self = try unsafe arena.decode(message, with: backend__tokenization_response__unpack) {
             unsafe TokenizationResponse($0.pointee)
         }
@@ -23,7 +23,7 @@ package struct TokenizationResponse: BackendMessage {
         unsafe self.tokens = repeated(response.tokens, response.n_tokens)
     }
 
-    package func encoded() -> [UInt8] {
+    public func encoded() -> [UInt8] {
         MessageMaking.make { making in
             var response = unsafe Backend__TokenizationResponse()
             unsafe backend__tokenization_response__init(&response)
