@@ -15,10 +15,15 @@ package struct TruePlannerRouter: Router {
     private var seen: [Int]
     private var nextWake = 0.0
 
+    private var heads: SharedHeads
+
     private struct Waiting {
         var request: Int
-        /// By replica: its own prefill there, in seconds, and the change of the replica in which that was so.
+        /// By replica: its own prefill there, in seconds, the blocks of it that are cached there, what others pay for, in
+        /// seconds of the reference replica, and the change of the replica in which that was so.
         var own: [Double]
+        var held: [Int]
+        var charged: [Double]
         var seen: [Int]
         var order = 0.0
         /// Seconds that it may wait at most.
@@ -30,6 +35,7 @@ package struct TruePlannerRouter: Router {
         self.starts = Array(repeating: 0, count: replicas)
         self.queues = Array(repeating: 0, count: replicas)
         self.seen = Array(repeating: -1, count: replicas)
+        self.heads = SharedHeads(discount: settings.sharingDiscount)
     }
 
     private var ahead: Double { self.settings.dispatchAheadMs / 1_000 }
@@ -39,11 +45,15 @@ package struct TruePlannerRouter: Router {
         self.observeWaiting(simulation)
         var arrived = Waiting(
             request: request, own: Array(repeating: 0, count: self.starts.count),
+            held: Array(repeating: 0, count: self.starts.count), charged: Array(repeating: 0, count: self.starts.count),
             seen: Array(repeating: -1, count: self.starts.count))
-        Self.look(&arrived, simulation)
+        self.look(&arrived, simulation)
         let best = self.cheapest(arrived, simulation)
         let holds = self.settings.maxWaitMs > 0 && self.waiting.count < AdmissionSettings().maxWaiting
-        if !holds || (self.waiting.isEmpty && self.starts[best] <= self.ahead) { return best }
+        if !holds || (self.waiting.isEmpty && self.starts[best] <= self.ahead) {
+            self.heads.note(simulation.trace.requests[request].blocks, at: simulation.now)
+            return best
+        }
         let soonest = zip(self.starts, arrived.own).map { $0 + $1 }.min() ?? 0
         arrived.patience = soonest * self.settings.patience(replicas: self.starts.count)
         self.waiting.append(arrived)
@@ -59,7 +69,9 @@ package struct TruePlannerRouter: Router {
             return nil
         }
         for position in self.waiting.indices {
-            Self.look(&self.waiting[position], simulation)
+            var waiting = self.waiting[position]
+            self.look(&waiting, simulation)
+            self.waiting[position] = waiting
             let arrival = simulation.trace.requests[self.waiting[position].request].arrivalMs / 1_000
             let smallest = self.waiting[position].own.min() ?? 0
             self.waiting[position].order = arrival + self.settings.waitPerWork * smallest
@@ -68,7 +80,9 @@ package struct TruePlannerRouter: Router {
         for position in self.waiting.indices {
             let best = self.cheapest(self.waiting[position], simulation)
             if self.starts[best] <= self.ahead || self.isDue(self.waiting[position], simulation) {
-                return (self.waiting.remove(at: position).request, best)
+                let request = self.waiting.remove(at: position).request
+                self.heads.note(simulation.trace.requests[request].blocks, at: simulation.now)
+                return (request, best)
             }
             self.starts[best] += self.waiting[position].own[best]
         }
@@ -98,13 +112,24 @@ package struct TruePlannerRouter: Router {
     }
 
     /// What the prompt's own prefill takes on each replica. Looked up again where the replica has changed.
-    private static func look(_ waiting: inout Waiting, _ simulation: Simulation) {
+    private func look(_ waiting: inout Waiting, _ simulation: Simulation) {
         let request = simulation.trace.requests[waiting.request]
+        var isNew = false
         for (position, replica) in simulation.replicas.enumerated() where waiting.seen[position] != replica.changes {
             let held = replica.heldAtStart(request.blocks, simulation.trace.requests)
             waiting.own[position] =
                 replica.model.prefillSeconds(request, cached: held, decoding: replica.decoding) * replica.slowness
+            waiting.held[position] = held
             waiting.seen[position] = replica.changes
+            isNew = true
+        }
+        guard isNew else { return }
+        let unshared = self.heads.unsharedBlocks(request.blocks, held: waiting.held, at: simulation.now)
+        for (position, replica) in simulation.replicas.enumerated() {
+            let shared = Double(waiting.held[position]) - unshared[waiting.held[position]]
+            waiting.charged[position] =
+                waiting.own[position] / replica.slowness
+                + shared * Double(Trace.blockTokens) / replica.model.prefillTokensPerSecond
         }
     }
 
@@ -115,7 +140,7 @@ package struct TruePlannerRouter: Router {
         var smallest = Double.infinity
         for (position, replica) in simulation.replicas.enumerated() {
             let own = waiting.own[position]
-            let cost = self.starts[position] + own + price * own / replica.slowness
+            let cost = self.starts[position] + own + price * waiting.charged[position]
             smallest = min(smallest, own)
             let near = max(0.01, 0.02 * smallest)
             let isEmptier =

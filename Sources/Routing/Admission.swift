@@ -96,9 +96,11 @@ extension ReplicaTable {
     /// - Parameter earns: as in `Admission.apply`.
     mutating func limit(at now: Instant, earns: Bool) {
         guard !self.admission.isEmpty else { return }
-        let all = self.candidates
-        self.admission.apply(to: &self.candidates, earns: earns, at: now)
-        guard self.isLimiting, !self.candidates.contains(where: { $0.hasRoom }) else { return }
-        if all.contains(where: { $0.hasRoom }) { self.candidates = all }
+        var left = self.candidates
+        self.admission.apply(to: &left, earns: earns, at: now)
+        if self.isLimiting, !left.contains(where: { $0.hasRoom }), self.candidates.contains(where: { $0.hasRoom }) {
+            return
+        }
+        self.candidates = left
     }
 }

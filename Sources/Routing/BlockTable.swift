@@ -37,6 +37,22 @@ struct BlockTable: Sendable {
         return entry >= 0 || self.outgrown.isEmpty ? entry : Self.find(hash, in: self.outgrown.span, entries)
     }
 
+    /// As `find`, of the block that should follow the one at `parent`, which follows `grandparent`; both may be -1. Blocks
+    /// that follow one another mostly lie side by side, in one direction or the other, and are found there without the
+    /// table.
+    @inline(__always)
+    func find<Block: HashedBlock>(
+        _ hash: UInt64, after parent: Int32, _ grandparent: Int32, in entries: Span<Block>
+    ) -> Int32 {
+        if parent >= 0 {
+            let guess = Int(grandparent >= 0 && grandparent == parent + 1 ? parent - 1 : parent + 1)
+            if guess >= 0, guess < entries.count, entries[guess].hash == hash, entries[guess].isUsed {
+                return Int32(truncatingIfNeeded: guess)
+            }
+        }
+        return self.find(hash, in: entries)
+    }
+
     /// Looks at the home bucket of a hash that is inserted or removed soon. When many are looked at one after another, the
     /// processor waits for their memory once and not for each.
     @inline(__always)

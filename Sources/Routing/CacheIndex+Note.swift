@@ -135,37 +135,95 @@ extension CacheIndex {
         var unknown: Int32 = 0
         var entry = deepest
         while entry >= 0 {
-            let generation = self.caches[slot].generationToTouch()
-            var came = TouchedBlocks(stamp: generation.stamp)
-            // Blocks that lie in one generation leave it together.
-            var left = TouchedBlocks(stamp: 0)
-            while entry >= 0, came.blocks < generation.room {
-                let bytes = self.entries[Int(entry)].bytes
-                let place = self.entries[Int(entry)].place(of: slot)
-                let before = place >= 0 ? self.entries[Int(entry)].stamps[place] : self.stampBehind(entry, slot)
-                let isKnown = before >= generation.oldest
-                if isKnown {
-                    if before != left.stamp {
-                        self.caches[slot].leave(left)
-                        left = TouchedBlocks(stamp: before)
-                    }
-                    left.add(bytes)
-                } else {
-                    unknown += 1
-                }
-                if isKnown || !onlyKnown {
-                    came.add(bytes)
-                    if place >= 0 {
-                        self.entries[Int(entry)].stamps[place] = generation.stamp
-                    } else {
-                        self.setStampBehind(entry, slot, generation.stamp, isThere: before != 0)
-                    }
-                }
-                entry = self.entries[Int(entry)].parent
+            var run = TouchRun(self.caches[slot].generationToTouch(), slot: slot, onlyKnown: onlyKnown)
+            while true {
+                entry = Self.touch(from: entry, &run, &self.entries, &self.caches[slot])
+                guard entry >= 0, !run.isFull else { break }
+                entry = self.touchBehind(entry, &run)
             }
-            self.caches[slot].leave(left)
-            self.caches[slot].add(came)
+            self.caches[slot].leave(run.left)
+            self.caches[slot].add(run.came)
+            unknown += run.unknown
         }
         return unknown
+    }
+
+    /// Up to the end of the run, or to a block whose owners the entry does not tell, which is returned.
+    private static func touch(
+        from deepest: Int32, _ run: inout TouchRun, _ entries: inout ContiguousArray<CacheEntry>,
+        _ cache: inout ReplicaCache
+    ) -> Int32 {
+        var entries = entries.mutableSpan
+        var entry = deepest
+        while entry >= 0, !run.isFull {
+            let place = entries[Int(entry)].place(of: run.slot)
+            if place >= 0 {
+                let before = entries[Int(entry)].stamps[place]
+                if run.touches(before, entries[Int(entry)].bytes, &cache) {
+                    entries[Int(entry)].stamps[place] = run.came.stamp
+                }
+            } else {
+                guard entries[Int(entry)].slots[0] == CacheEntry.noSlot, !entries[Int(entry)].hasMoreOwners else {
+                    return entry
+                }
+                if run.touches(0, entries[Int(entry)].bytes, &cache) {
+                    entries[Int(entry)].slots[0] = UInt16(truncatingIfNeeded: run.slot)
+                    entries[Int(entry)].stamps[0] = run.came.stamp
+                }
+            }
+            entry = entries[Int(entry)].parent
+        }
+        return entry
+    }
+
+    /// One block that names others, but not the replica. Returns the block before it.
+    private mutating func touchBehind(_ entry: Int32, _ run: inout TouchRun) -> Int32 {
+        let before = self.stampBehind(entry, run.slot)
+        if run.touches(before, self.entries[Int(entry)].bytes, &self.caches[run.slot]) {
+            self.setStampBehind(entry, run.slot, run.came.stamp, isThere: before != 0)
+        }
+        return self.entries[Int(entry)].parent
+    }
+}
+
+/// Blocks that one replica touches one after another, in one generation of its cache.
+private struct TouchRun {
+    let slot: Int
+    private let onlyKnown: Bool
+    /// Blocks that the generation still takes, and the oldest generation of which anything is known.
+    private let room: Int
+    private let oldest: UInt32
+    private(set) var came: TouchedBlocks
+    /// Blocks that lie in one generation leave it together.
+    private(set) var left = TouchedBlocks(stamp: 0)
+    /// Blocks that the replica was not known to have.
+    private(set) var unknown: Int32 = 0
+
+    init(_ generation: (stamp: UInt32, room: Int, oldest: UInt32), slot: Int, onlyKnown: Bool) {
+        self.slot = slot
+        self.onlyKnown = onlyKnown
+        self.room = generation.room
+        self.oldest = generation.oldest
+        self.came = TouchedBlocks(stamp: generation.stamp)
+    }
+
+    var isFull: Bool { self.came.blocks >= self.room }
+
+    /// The next block, last touched in the generation `before`, zero for never. Returns whether it is touched now.
+    @inline(__always)
+    mutating func touches(_ before: UInt32, _ bytes: UInt32, _ cache: inout ReplicaCache) -> Bool {
+        let isKnown = before >= self.oldest
+        if isKnown {
+            if before != self.left.stamp {
+                cache.leave(self.left)
+                self.left = TouchedBlocks(stamp: before)
+            }
+            self.left.add(bytes)
+        } else {
+            self.unknown += 1
+        }
+        guard isKnown || !self.onlyKnown else { return false }
+        self.came.add(bytes)
+        return true
     }
 }

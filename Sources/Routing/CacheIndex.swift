@@ -26,7 +26,7 @@ public struct CacheIndex: Sendable {
     /// The blocks of the prompt that is looked at. Kept for its memory, of which the first `pathCount` are in use.
     var path = ContiguousArray<PathStep>()
     var pathCount = 0
-    /// How much less a block is worth for each branch per replica that has it.
+    /// How much less of a block counts as unshared for each branch per replica that has it.
     private let sharingDiscount: Double
 
     /// The last block of that prompt and the count of changes then: as long as both are the same, the path is right.
@@ -38,12 +38,13 @@ public struct CacheIndex: Sendable {
     struct PathStep: Sendable {
         var entry: Int32
         var branchesPerCopy: Float
-        /// Worth of the prompt up to here.
+        /// Length of the prompt up to here, and what is left of it without heads that everybody shares.
         var bytes = 0
+        var unsharedBytes = 0
     }
 
     /// `capacity` at least 1.
-    public init(capacity: Int, sharingDiscount: Double = 0.03) {
+    public init(capacity: Int, sharingDiscount: Double = 0.3) {
         precondition(capacity >= 1, "an index has room for a block")
         self.capacity = min(capacity, BlockTable.positionLimit)
         self.sharingDiscount = sharingDiscount
@@ -80,40 +81,54 @@ public struct CacheIndex: Sendable {
         var held = held.mutableSpan
         for slot in held.indices { held[slot] = .nothing }
         self.makeRoom(chain.count)
-        let period = BranchCount.period(at: now)
+        // Taken out and put back, so that each step is written without a look at who else refers to them.
+        var path = ContiguousArray<PathStep>()
+        swap(&path, &self.path)
+        var room = path.mutableSpan
+        self.pathCount = self.match(chain, period: BranchCount.period(at: now), &held, &room)
+        swap(&path, &self.path)
+        self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
+        self.pathChange = self.changes
+        Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
+        let steps = self.path.span
+        for slot in held.indices where held[slot].blocks > 0 {
+            held[slot].bytes = steps[held[slot].blocks - 1].bytes
+            held[slot].unsharedBytes = steps[held[slot].blocks - 1].unsharedBytes
+        }
+    }
+
+    /// Follows `chain` as far as anybody holds it. Returns how many blocks that is.
+    private func match(
+        _ chain: PrefixChain, period: UInt16, _ held: inout MutableSpan<HeldPrefix>,
+        _ path: inout MutableSpan<PathStep>
+    ) -> Int {
+        let (entries, caches) = (self.entries.span, self.caches.span)
         var found = CacheEntry.none
         var before = CacheEntry.none
         var position = 0
         while position < chain.count {
-            let entry = self.find(chain[position], after: found, before)
+            let entry = self.table.find(chain[position], after: found, before, in: entries)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
-            guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
-            position += 1
+            guard entry >= 0, entries[Int(entry)].parent == found else { break }
             var copies = 0
-            let block = self.entries[Int(entry)]
-            for index in 0..<CacheEntry.ownerLimit where block.slots[index] < CacheOwners.follow {
-                let slot = Int(block.slots[index])
-                if self.caches[slot].holds(block.stamps[index]) {
-                    held[slot].blocks = position
+            for index in 0..<CacheEntry.ownerLimit {
+                let slot = Int(entries[Int(entry)].slots[index])
+                guard slot < Int(CacheOwners.follow) else { continue }
+                if caches[slot].holds(entries[Int(entry)].stamps[index]) {
+                    held[slot].blocks = position + 1
                     copies += 1
                 }
             }
-            if block.hasMoreOwners { copies += self.matchMore(entry, position, &held) }
+            if entries[Int(entry)].hasMoreOwners { copies += self.matchMore(entry, position + 1, &held) }
             if copies == 0 { break }
-            let branches = Float(self.entries[Int(entry)].branches.count(in: period))
-            self.path[self.pathCount] = PathStep(
+            let branches = Float(entries[Int(entry)].branches.count(in: period))
+            path[position] = PathStep(
                 entry: entry, branchesPerCopy: copies == 1 ? branches : branches / Float(copies))
-            self.pathCount += 1
+            position += 1
             before = found
             found = entry
         }
-        self.pathEnd = chain.isEmpty ? 0 : chain[chain.count - 1]
-        self.pathChange = self.changes
-        Self.discount(&self.path, self.pathCount, chain, by: self.sharingDiscount)
-        let path = self.path.span
-        for slot in held.indices where held[slot].blocks > 0 {
-            held[slot].bytes = path[held[slot].blocks - 1].bytes
-        }
+        return position
     }
 
     /// The owners that the entry does not name itself.
@@ -131,20 +146,6 @@ public struct CacheIndex: Sendable {
             record = self.owners[Int(record)].next
         }
         return copies
-    }
-
-    /// The arena position of the block with this hash, or -1. Blocks that follow one another mostly lie side by side, in
-    /// one direction or the other, and are found there without the table.
-    @inline(__always)
-    func find(_ hash: UInt64, after parent: Int32, _ grandparent: Int32) -> Int32 {
-        if parent >= 0 {
-            let guess = grandparent >= 0 && grandparent == parent + 1 ? parent - 1 : parent + 1
-            if guess >= 0, guess < self.entries.count {
-                let isIt = self.entries[Int(guess)].hash == hash && self.entries[Int(guess)].isUsed
-                if isIt { return guess }
-            }
-        }
-        return self.table.find(hash, in: self.entries.span)
     }
 
     /// An empty path with room for so many blocks.
@@ -169,17 +170,18 @@ public struct CacheIndex: Sendable {
             path[position].branchesPerCopy = most
             position -= 1
         }
-        var bytes = 0.0
+        var unshared = 0.0
         var last: Float = -1
-        var worth = 1.0
+        var share = 1.0
         position = 0
         while position < count {
             if path[position].branchesPerCopy != last {
                 last = path[position].branchesPerCopy
-                worth = 1 / (1 + sharingDiscount * Double(last))
+                share = 1 / (1 + sharingDiscount * Double(last))
             }
-            bytes += Double(chain.bytes(of: position)) * worth
-            path[position].bytes = Int(bytes)
+            unshared += Double(chain.bytes(of: position)) * share
+            path[position].bytes = chain.bytes(inFirst: position + 1)
+            path[position].unsharedBytes = Int(unshared)
             position += 1
         }
     }
@@ -195,7 +197,7 @@ public struct CacheIndex: Sendable {
         var found = self.pathCount > 0 ? self.path[self.pathCount - 1].entry : CacheEntry.none
         var before = self.pathCount > 1 ? self.path[self.pathCount - 2].entry : CacheEntry.none
         while self.pathCount < limit {
-            let entry = self.find(chain[self.pathCount], after: found, before)
+            let entry = self.table.find(chain[self.pathCount], after: found, before, in: self.entries.span)
             guard entry >= 0, self.entries[Int(entry)].parent == found else { break }
             self.path[self.pathCount].entry = entry
             self.pathCount += 1
@@ -211,16 +213,19 @@ public struct CacheIndex: Sendable {
 public struct HeldPrefix: Sendable, Equatable {
     /// Leading blocks.
     public var blocks: Int
-    /// Their length, less what is discounted of heads that everybody shares: those are no reason to prefer the replicas
-    /// that have them already.
+    /// Their length.
     public var bytes: Int
+    /// Their length, less what is discounted of heads that everybody shares: to compute those once more on another
+    /// replica serves all who come after.
+    public var unsharedBytes: Int
 
-    public init(blocks: Int, bytes: Int) {
+    public init(blocks: Int, bytes: Int, unsharedBytes: Int) {
         self.blocks = blocks
         self.bytes = bytes
+        self.unsharedBytes = unsharedBytes
     }
 
-    public static let nothing = HeldPrefix(blocks: 0, bytes: 0)
+    public static let nothing = HeldPrefix(blocks: 0, bytes: 0, unsharedBytes: 0)
 }
 
 /// What one `CacheIndex.note` said, so that it can be renewed or taken back. It holds no reference: the index may

@@ -10,6 +10,8 @@ struct LineBelief: Sendable {
     private var expected = 0.0
     private var waited = 0.0
     private var samples = 0
+    /// Share of the unstarted work that a prompt waits for, up to 1. All of it as long as nothing is known.
+    private(set) var share = 1.0
     /// Observed ÷ predicted seconds of the last few prompts that had nobody before them, averaged.
     private var alone = 1.0
     private var aloneSamples = 0
@@ -42,12 +44,8 @@ struct LineBelief: Sendable {
         self.expected = self.expected * Self.memory + expected
         self.waited = self.waited * Self.memory + min(max(observed - own, 0), expected)
         self.samples += 1
-    }
-
-    /// Share of the unstarted work that a prompt waits for, up to 1. All of it as long as nothing is known.
-    var share: Double {
-        guard self.samples >= Self.enough, self.expected > 0 else { return 1 }
-        return min(1, max(Self.smallestShare, self.waited / self.expected / Self.wholeLine))
+        guard self.samples >= Self.enough, self.expected > 0 else { return }
+        self.share = min(1, max(Self.smallestShare, self.waited / self.expected / Self.wholeLine))
     }
 
     /// Whether the next one that would be held should not be, to see what happens: every sixty-fourth, and every eighth

@@ -104,14 +104,14 @@ extension ExpectedTTFT {
     /// Fills `starts`. Returns the soonest on a replica that has room.
     @discardableResult
     private mutating func observeStarts(_ candidates: Span<Candidate>, at now: Instant) -> Double {
-        self.starts.removeAll(keepingCapacity: true)
+        if self.readStarts(on: candidates, at: now).hasSilent {
+            for position in candidates.indices { self.passSilent(slot: candidates[position].slot, at: now) }
+            _ = self.readStarts(on: candidates, at: now)
+        }
         var soonest = Double.infinity
-        for position in candidates.indices {
-            let candidate = candidates[position]
-            self.passSilent(slot: candidate.slot, at: now)
-            let start = self.startSeconds(slot: candidate.slot, inFlight: candidate.inFlight, at: now)
-            self.starts.append(start)
-            if candidate.hasRoom { soonest = min(soonest, start) }
+        let starts = self.starts.span
+        for position in candidates.indices where candidates[position].hasRoom {
+            soonest = min(soonest, starts[position])
         }
         return soonest
     }

@@ -75,16 +75,18 @@ public struct PrefixIndex: Sendable {
     public func match(_ chain: PrefixChain, at now: Instant, into depths: inout ContiguousArray<Int>) {
         for slot in depths.indices { depths[slot] = 0 }
         let now = Self.stamp(now)
+        let entries = self.entries.span
         var parent = PrefixEntry.none
+        var grandparent = PrefixEntry.none
         for position in 0..<chain.count {
-            let entry = self.table.find(chain[position], in: self.entries.span)
+            let entry = self.table.find(chain[position], after: parent, grandparent, in: entries)
             // A different parent would be two texts with one hash, which nobody meets who does not look for it.
-            guard entry >= 0, self.entries[Int(entry)].parent == parent else { return }
-            let marks = self.entries[Int(entry)].marks
+            guard entry >= 0, entries[Int(entry)].parent == parent else { return }
             for index in 0..<PrefixEntry.markLimit {
-                let mark = marks[index]
+                let mark = entries[Int(entry)].marks[index]
                 if self.isLive(mark, at: now) { depths[Int(mark.slot)] = position + 1 }
             }
+            grandparent = parent
             parent = entry
         }
     }
@@ -96,10 +98,11 @@ public struct PrefixIndex: Sendable {
         self.serial &+= 1
         let now = Self.stamp(now)
         var deepest = PrefixEntry.none
+        var before = PrefixEntry.none
         var reached = 0
         var held = 0
         while reached < min(chain.count, self.capacity) {
-            var entry = self.table.find(chain[reached], in: self.entries.span)
+            var entry = self.table.find(chain[reached], after: deepest, before, in: self.entries.span)
             if entry < 0 {
                 // The blocks above are the newest of the list already: the oldest one is not among them.
                 if self.count == self.capacity { self.remove(self.oldest) }
@@ -113,6 +116,7 @@ public struct PrefixIndex: Sendable {
             }
             reached += 1
             if self.mark(entry, slot: slot, at: now) { held = reached }
+            before = deepest
             deepest = entry
         }
         guard reached > 0 else { return .nothing }

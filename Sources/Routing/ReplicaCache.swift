@@ -98,7 +98,8 @@ struct ReplicaCache: Sendable {
         let count = Int(min(next, self.current + 1) - stamp)
         var depth: UInt64 = 0
         let weights = self.weights.span.extracting(first..<first + count)
-        for position in weights.indices { depth += UInt64(weights[position]) }
+        // Far from overflow; without the check for it they are added several at a time.
+        for position in weights.indices { depth &+= UInt64(weights[position]) }
         for chunk in self.chunk(of: stamp) + 1..<max(self.chunk(of: stamp) + 1, self.chunks.count) {
             depth += self.chunks[chunk]
         }

@@ -32,7 +32,7 @@ extension ReplicaTable {
             self.members[slot].map { member in
                 ReplicaRow(
                     replica: member.replica, name: self.names[slot], availability: member.availability,
-                    inFlight: member.inFlight, picks: member.picks, weight: member.weight,
+                    inFlight: member.inFlight, picks: member.picks, weight: member.candidate.weight,
                     cachedBlocks: self.expected?.index.blocks(heldBy: slot) ?? self.index.blocks(heldBy: slot))
             }
         }

@@ -5,24 +5,23 @@
 /// A replica has a dense slot for as long as it is here; slots are used again, ids are not. So a lease or an id that is
 /// kept for longer names nobody, and what is said about it changes nothing.
 public struct ReplicaTable: Sendable {
-    /// What a pick reads of a replica.
+    /// What is kept of a replica.
     struct Member: Sendable {
-        var replica: ReplicaID
-        /// Digest of its name, by which other proxies know it too.
-        var nameHash: UInt64
+        /// As a pick sees it, without what depends on the prompt: taken as it is by each pick.
+        var candidate: Candidate
         var availability = Availability.unknown
-        var inFlight = 0
-        var weight: Int
-        var lastPick: UInt64 = 0
         var picks: UInt64 = 0
         /// Streams that it works on at a time; zero: not known.
         var slots = 0
+
+        var replica: ReplicaID { self.candidate.replica }
+        var inFlight: Int { self.candidate.inFlight }
     }
 
     public internal(set) var settings: RoutingSettings
 
     /// By slot; nil when the slot is free.
-    var members = ContiguousArray<Member?>()
+    var members = ContiguousArray<Member?>() { didSet { self.isGathered = false } }
     /// By slot.
     var names: [String] = []
     /// Slots of the members, in the order in which they joined.
@@ -42,9 +41,14 @@ public struct ReplicaTable: Sendable {
     private var nextNumber: UInt32 = 0
     private var pickCount: UInt64 = 0
     private var leaseCount: UInt64 = 0
-    /// Filled anew by each pick; kept for their memory.
-    var candidates = ContiguousArray<Candidate>()
-    private var depths = ContiguousArray<Int>()
+    /// Who may be chosen in this pick. Kept for their memory, and for the next pick while `isGathered`.
+    var candidates = ContiguousArray<Candidate>() { didSet { self.isGathered = false } }
+    /// By slot, its position among them, or -1; right while `isGathered`.
+    var places = ContiguousArray<Int>()
+    /// Whether `candidates` are all that a pick may choose which excludes nobody, as they are now but for its prompt.
+    var isGathered = false
+    /// Filled anew by each pick; kept for its memory.
+    var depths = ContiguousArray<Int>()
 
     public init(settings: RoutingSettings) {
         self.settings = settings
@@ -63,8 +67,11 @@ public struct ReplicaTable: Sendable {
         precondition(self.nextNumber < .max, "a table does not outlive its numbers")
         let replica = ReplicaID(number: self.nextNumber)
         self.nextNumber += 1
-        let member = Member(replica: replica, nameHash: PrefixChain.salt(model: name), weight: weight)
         let slot = self.members.firstIndex { $0 == nil } ?? self.members.count
+        let member = Member(
+            candidate: Candidate(
+                replica: replica, nameHash: PrefixChain.salt(model: name), inFlight: 0, lastPick: 0, weight: weight,
+                matchedBlocks: 0, cachedBlocks: 0, slot: slot))
         if slot < self.members.count {
             self.members[slot] = member
             self.names[slot] = name
@@ -107,8 +114,10 @@ public struct ReplicaTable: Sendable {
 
     /// Returns whether the replica had another weight before; false when it is gone.
     public mutating func setWeight(_ replica: ReplicaID, _ weight: Int) -> Bool {
-        guard let slot = self.slot(of: replica), self.members[slot]?.weight != weight else { return false }
-        self.members[slot]?.weight = weight
+        guard let slot = self.slot(of: replica), self.members[slot]?.candidate.weight != weight else {
+            return false
+        }
+        self.members[slot]?.candidate.weight = weight
         return true
     }
 
@@ -174,7 +183,7 @@ public struct ReplicaTable: Sendable {
         _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
     ) {
         if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
-            self.members[lease.slot]?.inFlight -= 1
+            self.changeCandidate(slot: lease.slot) { $0.inFlight -= 1 }
             precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
         } else {
             self.departedInFlight -= 1
@@ -207,32 +216,6 @@ public struct ReplicaTable: Sendable {
         }
     }
 
-    /// Fills `candidates` with those that may be chosen; with those of the last resort when there are no others.
-    mutating func gather(_ excluding: [ReplicaID], hinted: Bool) {
-        self.gather(.candidate, excluding, hinted: hinted)
-        if self.candidates.isEmpty { self.gather(.lastResort, excluding, hinted: hinted) }
-    }
-
-    private mutating func gather(_ standing: Availability.Standing, _ excluding: [ReplicaID], hinted: Bool) {
-        self.candidates.removeAll(keepingCapacity: true)
-        // A second reference, no copy.
-        let held = hinted ? self.expected?.held : nil
-        for slot in self.order {
-            guard let member = self.members[slot], member.availability.standing == standing,
-                excluding.isEmpty || !excluding.contains(member.replica)
-            else { continue }
-            self.candidates.append(
-                Candidate(
-                    replica: member.replica, nameHash: member.nameHash, inFlight: member.inFlight,
-                    lastPick: member.lastPick, weight: member.weight,
-                    matchedBlocks: hinted ? held?[slot].blocks ?? self.depths[slot] : 0,
-                    cachedBlocks: self.index.blocks(heldBy: slot), slot: slot))
-            if self.isLimiting {
-                self.candidates[self.candidates.count - 1].hasRoom = member.inFlight < self.limit(of: member)
-            }
-        }
-    }
-
     mutating func choose(_ chain: PrefixChain, at now: Instant) -> Choice? {
         // A second reference, no copy: a policy that learns writes to the table while it reads them.
         let candidates = self.candidates
@@ -259,6 +242,7 @@ public struct ReplicaTable: Sendable {
         _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
     ) -> PickDecision {
         let chosen = self.candidates[choice.position]
+        let loads = CandidateLoads(self.candidates, chosen: choice.position)
         self.countPick(slot: chosen.slot)
         if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
         let sent = self.expected?.sent(
@@ -270,17 +254,17 @@ public struct ReplicaTable: Sendable {
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
             diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0,
-            candidates: CandidateLoads(self.candidates, chosen: choice.position))
+            candidates: loads)
     }
 
     mutating func countPick(slot: Int) {
         self.pickCount += 1
-        self.members[slot]?.lastPick = self.pickCount
-        self.members[slot]?.picks += 1
+        let pick = self.pickCount
+        self.changeCandidate(slot: slot, picks: 1) { $0.lastPick = pick }
     }
 
     mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
-        self.members[slot]?.inFlight += 1
+        self.changeCandidate(slot: slot) { $0.inFlight += 1 }
         self.leaseCount += 1
         return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)
     }

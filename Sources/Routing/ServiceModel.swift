@@ -28,7 +28,8 @@ public struct ServiceModel: Sendable {
         ]
     }
 
-    /// Seconds for `work` at reference speed.
+    /// Seconds for `work` at reference speed. Inlined, or the whole model would be copied for three products.
+    @inline(__always)
     public func seconds(_ work: Work) -> Double {
         self.coefficients[0] * work.prompts + self.coefficients[1] * work.uncached
             + self.coefficients[2] * work.attended

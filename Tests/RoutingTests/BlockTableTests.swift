@@ -4,6 +4,7 @@ import Testing
 
 struct BlockTableTests {
     private struct Block: HashedBlock {
+        let isUsed = true
         var hash: UInt64
     }
 
