@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func `an amount past all memory is refused`() {
-        #expect(unsafe homing_cells_calloc(.max, 2, nil) == nil)
+        #expect(unsafe homing_cells_calloc(.max, 3, nil) == nil)
     }
 }
 
