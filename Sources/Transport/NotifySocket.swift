@@ -15,13 +15,21 @@ public final class NotifySocket: Sendable {
         self.descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         self.path = path
         guard self.descriptor >= 0 else { return nil }
+        var limit = timeval(tv_sec: Self.patienceS, tv_usec: 0)
+        _ = unsafe setsockopt(
+            self.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(self.descriptor) }
 
-    /// Says it, and returns whether somebody was there to hear it. Waits while the reader's queue is full.
+    /// How long a message waits at most for a manager that does not read, in seconds: it must not hold up an upgrade.
+    private static let patienceS = 5
+
+    /// Says it, and returns whether somebody was there to hear it.
+    /// - Parameter waits: while the reader's queue is full, for a few seconds at most; else it is not said then.
     @discardableResult
-    public func send(_ lines: String...) -> Bool {
+    public func send(_ lines: String..., waits: Bool = true) -> Bool {
+        let flags = CInt(MSG_NOSIGNAL) | (waits ? 0 : CInt(MSG_DONTWAIT))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
@@ -38,8 +46,7 @@ public final class NotifySocket: Sendable {
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
                     unsafe message.withUnsafeBytes { bytes in
                         unsafe sendto(
-                            self.descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL), pointer,
-                            length)
+                            self.descriptor, bytes.baseAddress, bytes.count, flags, pointer, length)
                     }
                 }
             }

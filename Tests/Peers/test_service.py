@@ -1,5 +1,6 @@
 """Under a service manager: what it hears on its socket, and sockets that it opens. systemd's own tools are the strangers."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -21,23 +23,39 @@ UNITS = ROOT / "scripts" / "deploy" / "systemd"
 
 
 class Manager:
-    """The end of NOTIFY_SOCKET that a service manager holds: which process said what."""
+    """The end of NOTIFY_SOCKET that a service manager holds: which process said what. It reads all the time."""
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, reads: bool = True):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
         self.socket.setblocking(False)
         self.heard: list[tuple[int, dict[str, str]]] = []
+        self.lock = threading.Lock()
+        self.closed = threading.Event()
+        self.reader = threading.Thread(target=self.keep_reading, daemon=True)
+        if reads:
+            self.reader.start()
+
+    def keep_reading(self):
+        while not self.closed.wait(0.02):
+            self.listen()
+
+    def close(self):
+        self.closed.set()
+        if self.reader.is_alive():
+            self.reader.join()
+        self.socket.close()
 
     def listen(self) -> list[tuple[int, dict[str, str]]]:
-        while True:
-            try:
-                data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
-            except BlockingIOError:
-                return self.heard
-            pid = int.from_bytes(ancillary[0][2][:4], "little")
-            self.heard.append((pid, dict(line.split("=", 1) for line in data.decode().splitlines())))
+        with self.lock:
+            while True:
+                try:
+                    data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
+                except BlockingIOError:
+                    return list(self.heard)
+                pid = int.from_bytes(ancillary[0][2][:4], "little")
+                self.heard.append((pid, dict(line.split("=", 1) for line in data.decode().splitlines())))
 
     def await_key(self, key: str, value: str | None = None, pid: int | None = None) -> tuple[int, dict[str, str]]:
         def found():
@@ -58,7 +76,7 @@ def manager(request, tmp_path, monkeypatch):
     manager = Manager(address)
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     yield manager
-    manager.socket.close()
+    manager.close()
 
 
 def test_the_manager_hears_ready_status_reload_and_stopping(manager, own_fleet):
@@ -138,6 +156,25 @@ def test_an_upgrade_tells_the_manager_which_process_it_is_now(manager, own_fleet
     finally:
         line.stop()
     manager.await_key("STOPPING", "1", pid=line.pid)
+
+
+def test_a_manager_that_does_not_read_holds_up_no_upgrade(own_fleet, tmp_path, monkeypatch):
+    """Its queue is full when the upgrade begins: the process that leaves waits some seconds to say who follows it."""
+    manager = Manager(str(tmp_path / "notify"), reads=False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    fleet = own_fleet(1)
+    line = Generations(fleet.homing)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                others.sendto(b"STATUS=full", str(tmp_path / "notify"))
+    line.upgrade()
+    with fleet.client() as client:
+        assert client.call(PREDICT_STREAM, prompt("x")).ok
+    line.stop()
+    manager.close()
 
 
 def test_what_is_for_homing_alone_is_not_in_its_environment(own_fleet, manager, monkeypatch):
@@ -247,7 +284,7 @@ def test_the_file_of_a_unix_socket_stays_the_managers(activated, tmp_path):
     line.upgrade()
     wait_until(lambda: not exists(line.pids[0]), "the old one is gone")
     with Client(f"unix:{path}") as client:
-        assert client.predict("x").ok
+        assert client.call(PREDICT_STREAM, prompt("x")).ok
     line.stop()
     assert path.exists()
 

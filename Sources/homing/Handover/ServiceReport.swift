@@ -40,10 +40,11 @@ final class ServiceReport: Sendable {
         self.begins.yield()
     }
 
-    func status(_ text: String) { self.say("STATUS=\(text)") }
+    /// Not said to a manager that does not keep up, as is `alive`: what matters would wait behind it.
+    func status(_ text: String) { self.say("STATUS=\(text)", waits: false) }
 
     /// Everything turns.
-    func alive() { self.say("WATCHDOG=1") }
+    func alive() { self.say("WATCHDOG=1", waits: false) }
 
     /// Says that settings are read anew while `body` runs, and that we are ready again after it.
     func reloading(_ body: () async -> Void) async {
@@ -57,9 +58,9 @@ final class ServiceReport: Sendable {
     /// The service's process is another one now; we say nothing any more.
     func handedOver(to pid: CInt) { self.end("MAINPID=\(pid)") }
 
-    private func say(_ lines: String...) {
+    private func say(_ lines: String..., waits: Bool = true) {
         self.phase.withLock { phase in
-            if phase == .speaking { self.socket?.send(lines.joined(separator: "\n")) }
+            if phase == .speaking { self.socket?.send(lines.joined(separator: "\n"), waits: waits) }
         }
     }
 
