@@ -22,6 +22,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     private var hasReceived = false
     /// The peer was sent away; what it still sends is not read.
     private var isRefused = false
+    private var hasHeardNotice = false
 
     public init(_ role: HTTP2Session.Role, on loop: Loop, factory: HTTP2SessionFactory) {
         self.loop = loop
@@ -70,16 +71,23 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     // MARK: Ending
 
     /// No new streams: says so to the peer, lets open ones finish, then closes. A server does it in two steps, so that
-    /// requests under way still get in; `finishShutDown` is the second one.
+    /// requests under way still get in (RFC 9113 §6.8); `finishShutDown` is the second one, and the answer to the PING
+    /// that goes with the first says that nothing is under way any more.
     public final func shutDown() {
         guard !self.isClosed, !self.isDraining else { return }
         self.isDraining = true
         if self.session.role == .server {
             self.session.submitShutdownNotice()
+            self.session.submitPing()
         } else {
             self.session.submitGoAway(.noError)
         }
         self.closeIfOver()
+    }
+
+    /// The peer speaks HTTP/2, and has not answered yet that it knows of the shut-down.
+    public final var isOwedNotice: Bool {
+        self.isDraining && self.hasReceived && !self.hasHeardNotice && !self.sessionIsBroken && !self.isRefused
     }
 
     /// The second GOAWAY of a server: streams that the peer opened before it count, later ones are refused. A peer that
@@ -162,4 +170,6 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     // MARK: From the session
 
     public final func sessionNeedsDrain() { self.link?.needsDrain() }
+
+    public final func pingAnswered() { if self.isDraining { self.hasHeardNotice = true } }
 }

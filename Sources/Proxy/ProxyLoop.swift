@@ -87,6 +87,9 @@ public final class ProxyLoop {
         self.tellWatchers()
     }
 
+    /// Connections whose caller has not answered yet that it knows of the drain: requests may be on their way.
+    public var connectionsOwedNotice: Int { self.connections.values.count { $0.isOwedNotice } }
+
     /// Second step: streams opened from now on are refused; connections close with their last stream.
     public func finishDrain() {
         self.endWatches()

@@ -58,8 +58,9 @@ struct ProxyService: Service {
     let beforeServing: @Sendable () async -> Void
     let onServing: @Sendable ([Endpoint]) async -> Void
 
-    /// How long callers have to hear of the drain before new streams are refused: requests under way still get in.
-    private static let noticeTime = Duration.milliseconds(200)
+    /// How long callers have to hear of the drain before new streams are refused, so that requests under way still get
+    /// in: the first for those who have said nothing yet, the second for those who have not answered.
+    private static let noticeTimes = (least: Duration.milliseconds(200), most: Duration.seconds(2))
 
     func run() async throws {
         await self.beforeServing()
@@ -108,21 +109,26 @@ struct ProxyService: Service {
         self.log.info("draining", metadata: ["limit_ms": "\(limitMs)"])
         await self.onEveryLoop { $0.startDrain() }
         for listener in bound { await listener.close() }
-        try? await Task.sleep(for: Self.noticeTime)
+        try? await Task.sleep(for: Self.noticeTimes.least)
+        await self.wait(Self.noticeTimes.most - Self.noticeTimes.least, forNo: { $0.connectionsOwedNotice })
         await self.onEveryLoop { $0.finishDrain() }
-        let deadline = ContinuousClock.now + .milliseconds(limitMs)
-        while await self.openConnections() > 0, ContinuousClock.now < deadline {
-            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
-        }
-        let left = await self.openConnections()
+        let left = await self.wait(.milliseconds(limitMs), forNo: { $0.connectionCount })
         if left > 0 { self.log.warning("drain limit reached", metadata: ["connections": "\(left)"]) }
         await self.onEveryLoop { $0.abort() }
     }
 
-    private func openConnections() async -> Int {
-        var count = 0
-        for loop in self.loops { count += await loop.loop.run { loop.value.connectionCount } }
-        return count
+    /// Waits until no loop counts anything any more, `limit` at most, and returns what is left.
+    @discardableResult
+    private func wait(
+        _ limit: Duration, forNo count: @escaping @Sendable (ProxyLoop) -> Int
+    ) async -> Int {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            var left = 0
+            for loop in self.loops { left += await loop.loop.run { count(loop.value) } }
+            if left == 0 || ContinuousClock.now >= deadline { return left }
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return left }
+        }
     }
 
     private func onEveryLoop(_ body: @escaping @Sendable (ProxyLoop) -> Void) async {

@@ -79,7 +79,7 @@ class Client:
 
     def __init__(self, address: str, options=(), credentials: grpc.ChannelCredentials | None = None):
         self.address = address
-        options = [*OPTIONS, *options]
+        options = list((dict(OPTIONS) | dict(options)).items())
         if credentials is None:
             self.channel = grpc.insecure_channel(address, options=options)
         else:

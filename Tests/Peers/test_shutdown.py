@@ -2,8 +2,10 @@
 
 import signal
 import socket
+import time
 
 from client import BIDI, PREDICT_STREAM, Conversation, prompt, script
+from frames import ACK, GOAWAY, PING, Peer, frame
 from processes import wait_until
 
 
@@ -29,6 +31,32 @@ def test_open_streams_end_well_after_sigterm(own_fleet):
         conversation.close_half()
         assert conversation.outcome().ok
     assert fleet.homing.process.wait(10) == 0
+
+
+def test_a_request_on_a_slow_way_gets_in(own_fleet):
+    """Callers are given the time of their own connection to hear of the drain: what they sent before that is served."""
+    fleet = own_fleet(1)
+    with Peer(fleet.address) as far:
+        fleet.homing.process.send_signal(signal.SIGTERM)
+        notices = lambda: [int.from_bytes(found.payload[:4], "big") for found in far.frames if found.kind == GOAWAY]
+        far.wait(lambda: any(found.kind == PING for found in far.frames), "the drain is announced")
+        assert notices() == [2**31 - 1]
+        time.sleep(0.7)
+        far.call()
+        assert far.served(1) == "0"
+        assert len(notices()) == 1, "it has not answered"
+        far.send(frame(PING, ACK, 0, bytes(8)))
+        far.wait(lambda: len(notices()) == 2, "the last GOAWAY")
+        assert notices()[1] == 1
+    assert fleet.homing.process.wait(10) == 0
+
+
+def test_who_does_not_answer_holds_a_drain_up_for_two_seconds(own_fleet):
+    fleet = own_fleet(1)
+    with Peer(fleet.address) as deaf:
+        deaf.call()
+        assert deaf.served(1) == "0"
+        assert fleet.homing.terminate(limit=5) == 0
 
 
 def test_an_idle_program_ends_at_once(own_fleet):

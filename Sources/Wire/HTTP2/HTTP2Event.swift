@@ -11,6 +11,7 @@ internal import CNghttp2
         case endSent
         case closed
         case settings
+        case pingAnswered
         case goAway
         case goAwaySent
         case streamRefused

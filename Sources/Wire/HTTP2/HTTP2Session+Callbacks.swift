@@ -187,6 +187,8 @@ extension HTTP2Session {
             } else {
                 self.settingsAreAcknowledged = true
             }
+        case NGHTTP2_PING.rawValue:
+            if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { unsafe self.record(.pingAnswered, nil) }
         case NGHTTP2_GOAWAY.rawValue:
             unsafe self.events.append(
                 HTTP2Event(

@@ -213,6 +213,7 @@ internal import CNghttp2
     private func deliver(_ event: HTTP2Event) {
         switch event.kind {
         case .settings: unsafe self.delegate?.settingsArrived()
+        case .pingAnswered: unsafe self.delegate?.pingAnswered()
         case .goAway:
             unsafe self.delegate?.goAwayArrived(
                 lastStreamID: event.lastStreamID, code: HTTP2ErrorCode(rawValue: event.code))
@@ -243,7 +244,7 @@ internal import CNghttp2
             stream.framedBytes = 0
             stream.bodyFramed(count)
         case .endSent: stream.endSent()
-        case .settings, .goAway, .goAwaySent, .streamRefused, .streamErrorSent, .closed: ()
+        case .settings, .pingAnswered, .goAway, .goAwaySent, .streamRefused, .streamErrorSent, .closed: ()
         }
     }
 }

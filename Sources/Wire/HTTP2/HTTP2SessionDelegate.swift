@@ -7,6 +7,8 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func sessionNeedsDrain()
     /// The peer's settings have changed.
     func settingsArrived()
+    /// The peer has answered a PING of ours: it has read all that was sent before it.
+    func pingAnswered()
     /// The peer will not take streams above `lastStreamID`; open ones at or below it go on (RFC 9113 §6.8).
     func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode)
     /// We sent GOAWAY with an error: the peer broke the protocol.
@@ -21,6 +23,7 @@ public protocol HTTP2SessionDelegate: AnyObject {
 
 /// What only a connection to callers counts.
 extension HTTP2SessionDelegate {
+    public func pingAnswered() {}
     public func errorGoAwaySent(_ code: HTTP2ErrorCode) {}
     public func streamRefused() {}
     public func streamErrorSent(_ code: HTTP2ErrorCode) {}
