@@ -19,7 +19,7 @@ extension ProxyStream {
             list.append(unindexed: "authorization", token.revealHeader())
         }
         self.addRequestID(to: list)
-        if self.hasDeadline, let remaining = self.remainingNs(at: Loop.now) {
+        if self.hasDeadline, let remaining = self.remainingNs(at: self.proxyLoop.loop.moment) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }
         return self.requestIsHeadersOnly
@@ -63,11 +63,11 @@ extension ProxyStream {
     private func beginAnswer(ended: Bool, status: GRPCStatus?) {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
-        self.firstResponseNs = Loop.now
+        self.firstResponseNs = self.proxyLoop.loop.moment
         self.tellHealth(of: status)
         if let cluster = self.cluster {
-            self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
-                .record(Int(self.firstResponseNs - self.startNs))
+            let elapsed = Int(self.firstResponseNs - self.startNs)
+            self.runtime.homes[cluster].with { $0.metrics.timeToFirstResponse.record(elapsed) }
         }
         if ended { self.status = status?.code ?? .unknown }
         self.relayHeaders(ended: ended)
@@ -104,7 +104,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 {
-            let now = Loop.now
+            let now = self.proxyLoop.loop.moment
             self.noteFirstMessage(at: now)
             self.firstMessageArrived(isWhole ? bytes : nil, at: now)
         }
@@ -115,7 +115,8 @@ extension ProxyStream {
     /// Tells routing that the prompt is done, and what the reply says about it if it came in one piece.
     private func firstMessageArrived(_ bytes: RawSpan?, at now: UInt64) {
         guard case .affinity = self.handling, let cluster = self.cluster, let lease = self.leg.lease else { return }
-        self.runtime.directory.clusters[cluster].firstResponse(lease, at: now)
+        // Of an answer that comes once the end tells as much.
+        if !self.answersOnce { self.runtime.homes[cluster].with { $0.firstResponse(lease, at: now) } }
         guard let bytes, let prefix = try? GRPCFramePrefix(bytes), !prefix.isCompressed,
             bytes.byteCount >= GRPCFramePrefix.byteCount + Int(prefix.length)
         else { return }

@@ -67,6 +67,8 @@ final class ProxyStream: HTTP2Stream {
     /// What runs off the loop for this stream.
     var lateWork: Task<Void, Never>?
 
+    /// Different for every call that the object stands for.
+    private(set) var serial: UInt64 = 0
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
     private(set) var deadlineNs: UInt64 = 0
@@ -79,6 +81,8 @@ final class ProxyStream: HTTP2Stream {
     var creditedBytes = 0
     /// Bytes that wait for the first message to be whole.
     var waitingBytes = 0
+    /// Those of them that the process counts.
+    var countedBytes = 0
     /// Whether a byte has moved since the loop last looked, and when it first found that none had.
     var progressed = true
     var quietSinceNs: UInt64 = 0
@@ -101,7 +105,8 @@ final class ProxyStream: HTTP2Stream {
         self.connection = connection
         self.keptAlive = self
         if self.runtime !== self.proxyLoop.runtime { self.runtime = self.proxyLoop.runtime }
-        self.startNs = Loop.now
+        self.startNs = self.proxyLoop.loop.moment
+        self.serial = self.proxyLoop.nextSerial()
         self.metrics.activeStreams.add()
     }
 

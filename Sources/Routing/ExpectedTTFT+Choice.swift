@@ -1,9 +1,18 @@
 /// The choice: what the prompt costs on each candidate, and the least of it. All that takes time in proportion to the
 /// candidates is here; memory is written in place, and what is the same for all of them is read once.
 extension ExpectedTTFT {
-    /// Seconds until the replica in `slot` would start one more prompt.
+    /// Seconds until the replica in `slot` would start one more prompt. Inlined, as what is under it: all of this would be
+    /// copied for a few numbers.
+    @inline(__always)
     func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
-        StartTerms(self, at: now).seconds(self.loads.span[slot], inFlight: inFlight)
+        self.startTerms(at: now).seconds(self.loads.span[slot], inFlight: inFlight)
+    }
+
+    @inline(__always)
+    private func startTerms(at now: Instant) -> StartTerms {
+        StartTerms(
+            model: self.model, lineShare: self.line.share, holdSeconds: self.holdSeconds, slots: self.settings.slots,
+            now: now.nanoseconds)
     }
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
@@ -26,18 +35,18 @@ extension ExpectedTTFT {
         if starts.count > candidates.count { starts.removeLast(starts.count - candidates.count) }
         while starts.count < candidates.count { starts.append(0) }
         var room = starts.mutableSpan
-        let seen = self.readStarts(on: candidates, at: now, into: &room)
+        let seen = Self.readStarts(self.loads.span, on: candidates, self.startTerms(at: now), into: &room)
         swap(&starts, &self.starts)
         return seen
     }
 
-    private func readStarts(
-        on candidates: Span<Candidate>, at now: Instant, into room: inout MutableSpan<Double>
+    /// Of its parts: a method of the whole would have a copy of it made, which is half a kilobyte.
+    private static func readStarts(
+        _ loads: Span<ReplicaLoad>, on candidates: Span<Candidate>, _ terms: StartTerms,
+        into room: inout MutableSpan<Double>
     ) -> (unstarted: Int, hasSilent: Bool) {
         var unstarted = 0
         var hasSilent = false
-        let loads = self.loads.span
-        let terms = StartTerms(self, at: now)
         for position in candidates.indices {
             let slot = candidates[position].slot
             if loads[slot].first >= 0 {
@@ -132,20 +141,12 @@ extension ExpectedTTFT {
 
 /// What the start of one more prompt depends on besides the replica.
 private struct StartTerms {
-    private let model: ServiceModel
-    private let lineShare: Double
-    private let holdSeconds: Double
+    let model: ServiceModel
+    let lineShare: Double
+    let holdSeconds: Double
     /// Of replicas of which it is not known.
-    private let slots: Int
-    private let now: UInt64
-
-    init(_ expected: borrowing ExpectedTTFT, at now: Instant) {
-        self.model = expected.model
-        self.lineShare = expected.lineShare
-        self.holdSeconds = expected.holdSeconds
-        self.slots = expected.settings.slots
-        self.now = now.nanoseconds
-    }
+    let slots: Int
+    let now: UInt64
 
     @inline(__always)
     func seconds(_ load: borrowing ReplicaLoad, inFlight: Int) -> Double {

@@ -66,9 +66,9 @@ public final class ClusterMetrics: Sendable {
         self.registry.removeSeries(labels: ["cluster": self.cluster, "replica": replica])
     }
 
-    public func picked(_ decision: PickDecision) {
-        self.picks[decision.reason.position].add()
-        if decision.diverted { self.diverts.add() }
+    public func picked(_ reason: PickReason, diverted: Bool) {
+        self.picks[reason.position].add()
+        if diverted { self.diverts.add() }
     }
 
     public func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
