@@ -30,7 +30,8 @@ public final class DownstreamConnection: HTTP2Connection {
 
     /// From here it counts, so that handshakes that never end take no more room than connections that say nothing.
     public override func accepted() {
-        self.idleSinceNs = self.loop.moment
+        // Exactly: many are accepted in one moment, and the oldest makes room.
+        self.idleSinceNs = Loop.now
         self.proxyLoop.accepted(self)
     }
 

@@ -211,7 +211,8 @@ extension Cluster.State {
         var handover = Cluster.Handover()
         while let dispatch = self.table.nextDispatch(at: now) {
             let waiter = self.queue.waiters.removeValue(forKey: dispatch.id)
-            let turn = Cluster.Turn(dispatch: dispatch, replica: dispatch.decision.map { self.replica(in: $0.lease.slot) })
+            let replica = dispatch.decision.map { self.replica(in: $0.lease.slot) }
+            let turn = Cluster.Turn(dispatch: dispatch, replica: replica)
             if dispatch.id == number {
                 own = turn
             } else if let waiter {
