@@ -176,6 +176,14 @@ extension ProxyStream {
 
     /// Answers the caller with one message of our own and OK.
     func reply(message: [UInt8]) {
+        self.beginMessages()
+        guard self.isAttached else { return }
+        self.send(GRPCFrame.framed(message))
+        self.endMessages()
+    }
+
+    /// An answer of our own begins, of messages that are sent one by one.
+    func beginMessages() {
         self.phase = .replied
         self.status = .ok
         guard self.isAttached else { return }
@@ -183,10 +191,11 @@ extension ProxyStream {
             list.append(":status", 200)
             list.append("content-type", "application/grpc")
         }
-        self.send(GRPCFrame.framed(message))
-        self.endBody(trailers: [("grpc-status", "0")])
         self.forgetHeldRequest()
     }
+
+    /// It ends.
+    func endMessages() { self.endBody(trailers: [("grpc-status", "0")]) }
 
     /// An answer that had begun cannot go on: what has been relayed is followed by trailers that say so.
     func endBroken(_ reply: LocalReply) {

@@ -58,6 +58,8 @@ extension Cluster {
     /// What is left to do when the lock has been given back.
     struct Handover: Sendable {
         fileprivate var entries: [Entry] = []
+        /// The turn of the stream that asks, which is told at once.
+        fileprivate var own: Turn?
         /// A timer to be set.
         fileprivate var timer: (loop: Loop, atNs: UInt64)?
 
@@ -80,7 +82,6 @@ extension Cluster {
         decision: inout PickDecision?, terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
     ) -> PickResult {
         let instant = Instant(nanoseconds: now)
-        var own: Turn?
         var handover: Handover?
         let result = self.state.withLock { state -> PickResult in
             let number = state.queue.lastNumber + 1
@@ -98,7 +99,7 @@ extension Cluster {
             state.queue.lastNumber = number
             state.queue.waiters[number] = waiter(number)
             state.queue.loop = loop
-            handover = state.takeReady(at: instant, own: number, &own)
+            handover = state.takeReady(at: instant, own: number)
             return .waits(number)
         }
         switch result {
@@ -111,7 +112,7 @@ extension Cluster {
         case .waits:
             if excluding.isEmpty { self.retryBudget.earn() }
             self.hand(over: handover)
-            guard let own else { break }
+            guard let own = handover?.own else { break }
             switch self.outcome(of: own) {
             case .picked(let replica, let picked):
                 decision = picked
@@ -198,15 +199,8 @@ extension Cluster {
 
 extension Cluster.State {
     /// Everybody who can go now; nil while nobody waits.
-    mutating func takeReady(at now: Instant) -> Cluster.Handover? {
-        var own: Cluster.Turn?
-        return self.takeReady(at: now, own: 0, &own)
-    }
-
-    /// - Parameter own: the number of a stream whose turn is told to the caller and not to its waiter.
-    mutating func takeReady(
-        at now: Instant, own number: UInt64, _ own: inout Cluster.Turn?
-    ) -> Cluster.Handover? {
+    /// - Parameter number: of a stream whose turn is told to the caller and not to its waiter; zero for none.
+    mutating func takeReady(at now: Instant, own number: UInt64 = 0) -> Cluster.Handover? {
         guard self.table.waitingCount > 0 else { return nil }
         var handover = Cluster.Handover()
         while let dispatch = self.table.nextDispatch(at: now) {
@@ -214,7 +208,7 @@ extension Cluster.State {
             let replica = dispatch.decision.map { self.replica(in: $0.lease.slot) }
             let turn = Cluster.Turn(dispatch: dispatch, replica: replica)
             if dispatch.id == number {
-                own = turn
+                handover.own = turn
             } else if let waiter {
                 handover.entries.append(Cluster.Handover.Entry(waiter: waiter, turn: turn))
                 self.count(dispatch, underWay: 1)
