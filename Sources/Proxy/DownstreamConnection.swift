@@ -25,6 +25,9 @@ public final class DownstreamConnection: HTTP2Connection {
     /// The cluster that everything on this listener goes to; nil when the request decides.
     var listenerCluster: Int? { self.access.cluster }
 
+    /// Why a call is not let in; nil when it is.
+    func refusal(of headers: HeaderBlock) -> LocalReply.Cause? { self.access.tokens.refusal(of: headers) }
+
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 

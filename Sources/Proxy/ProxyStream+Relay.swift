@@ -19,7 +19,7 @@ extension ProxyStream {
             list.append(unindexed: "authorization", token.revealHeader())
         }
         self.addRequestID(to: list)
-        if self.hasDeadline, let remaining = self.remainingNs(at: self.proxyLoop.loop.moment) {
+        if self.hasDeadline, let remaining = self.remainingNs(at: self.loop.moment) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }
         return self.requestIsHeadersOnly
@@ -30,7 +30,7 @@ extension ProxyStream {
         self.leg.send(bytes)
         let total = self.runtime.settings.maxTotalHeldBytes / self.runtime.loopCount
         if self.leg.canSendBodyAgain,
-            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.proxyLoop.upstream.account.bytes > total
+            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.upstream.account.bytes > total
         {
             // Too much to keep for a retry; from here the stream stays with its replica.
             self.leg.dropBodyKeptForRetry()
@@ -63,11 +63,11 @@ extension ProxyStream {
     private func beginAnswer(ended: Bool, status: GRPCStatus?) {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
-        self.firstResponseNs = self.proxyLoop.loop.moment
+        self.firstResponseNs = self.loop.moment
         self.tellHealth(of: status)
         if let cluster = self.cluster {
             let elapsed = Int(self.firstResponseNs - self.startNs)
-            self.runtime.homes[cluster].with { $0.metrics.timeToFirstResponse.record(elapsed) }
+            self.runtime.homes[cluster].with { $0.responded(after: elapsed) }
         }
         if ended { self.status = status?.code ?? .unknown }
         self.relayHeaders(ended: ended)
@@ -104,7 +104,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 {
-            let now = self.proxyLoop.loop.moment
+            let now = self.loop.moment
             self.noteFirstMessage(at: now)
             self.firstMessageArrived(isWhole ? bytes : nil, at: now)
         }
@@ -122,7 +122,7 @@ extension ProxyStream {
         else { return }
         let message = bytes.extracting(
             GRPCFramePrefix.byteCount..<GRPCFramePrefix.byteCount + Int(prefix.length))
-        guard let work = try? Reply.work(in: message, self.proxyLoop.arena) else { return }
+        guard let work = try? Reply.work(in: message, self.arena) else { return }
         self.leg.observation = StreamObservation(
             promptTokens: max(0, work.promptTokens), outputTokens: max(0, work.outputTokens),
             promptMs: work.promptMs.isFinite ? max(0, work.promptMs) : 0)

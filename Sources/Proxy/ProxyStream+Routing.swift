@@ -153,8 +153,8 @@ extension ProxyStream {
     private func readPrompt(_ length: Int, _ body: (borrowing PromptHint) -> Void) -> Bool {
         let read: Void? = self.withHeldMessage(length) { message in
             self.isScore
-                ? try? PromptHint.readScore(message, in: self.proxyLoop.arena, body)
-                : try? PromptHint.readPredict(message, in: self.proxyLoop.arena, body)
+                ? try? PromptHint.readScore(message, in: self.arena, body)
+                : try? PromptHint.readPredict(message, in: self.arena, body)
         }
         return read != nil
     }
@@ -186,7 +186,7 @@ extension ProxyStream {
     func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
         let read: Void?? = self.withHeldMessage(length) { message in
-            try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { self.chooseCluster(naming: $0) }
+            try? ModelIdentity.read(message, of: method, in: self.arena) { self.chooseCluster(naming: $0) }
         }
         if read == nil { self.chooseCluster(naming: nil) }
         self.route(promptIn: nil)
@@ -208,7 +208,7 @@ extension ProxyStream {
     func route(promptIn chain: Int?) {
         guard let position = self.cluster else { return self.reply(LocalReply(.unknownModel)) }
         if chain == nil { self.proxyLoop.withChain(position) { $0.removeAll(keepingCapacity: true) } }
-        let now = self.proxyLoop.loop.moment
+        let now = self.loop.moment
         self.runtime.homes[position].with { cluster in
             switch self.ask(cluster, position, promptIn: chain ?? position, excluding: [], retry: nil, at: now) {
             case .picked(let replica): self.go(to: replica, in: cluster, at: now)
@@ -232,7 +232,7 @@ extension ProxyStream {
         self.leg.expectedNs = self.expectedNs
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
-        replica.with { self.leg.open(on: self.proxyLoop.upstream.client(of: $0, in: cluster), at: now) }
+        replica.with { self.leg.open(on: self.upstream.client(of: $0, in: cluster), at: now) }
     }
 
     static func reply(to shortage: Cluster.Shortage) -> LocalReply {
@@ -294,7 +294,7 @@ extension ProxyStream {
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
         self.makeChainOfKeptPrompt(in: position)
-        let now = self.proxyLoop.loop.moment
+        let now = self.loop.moment
         let excluded = sameReplica ? [] : self.tried
         switch self.ask(cluster, position, promptIn: position, excluding: excluded, retry: cause, at: now) {
         case .picked(let replica):

@@ -9,7 +9,7 @@ extension ProxyStream {
     /// A replica was picked.
     func noteDecision(for replica: Replica, at now: UInt64) {
         guard let decision = self.decision else { return }
-        let serial = self.proxyLoop.decisions.picked(
+        let serial = self.decisions.picked(
             decision,
             PickedCall(
                 atNs: now, cluster: self.cluster ?? 0, slot: replica.slot, owner: replica.serial, method: self.method,
@@ -22,7 +22,7 @@ extension ProxyStream {
     /// - Parameter now: its moment.
     func noteFirstMessage(at now: UInt64) {
         guard let pick = self.notedPick else { return }
-        self.proxyLoop.decisions.answered(
+        self.decisions.answered(
             pick.serial, slot: pick.slot, owner: pick.owner, after: now - pick.atNs,
             countsAsFirstToken: !self.answersOnce && pick.hasPrompt)
     }

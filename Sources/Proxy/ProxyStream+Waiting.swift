@@ -41,7 +41,7 @@ extension ProxyStream {
                 return .picked(found.0)
             }
             return cluster.pickOrWait(
-                chain, excluding: tried, answersOnce: self.answersOnce, on: self.proxyLoop.loop, at: now,
+                chain, excluding: tried, answersOnce: self.answersOnce, on: self.loop, at: now,
                 decision: &self.decision,
                 terms: { self.waitTerms(in: position, isRetry: retry != nil) },
                 waiter: { self.waiter(in: position, number: $0) })
@@ -49,7 +49,7 @@ extension ProxyStream {
     }
 
     private func waiter(in position: Int, number: UInt64) -> Cluster.Waiter {
-        let loop = self.proxyLoop.loop
+        let loop = self.loop
         let bound = LoopBound(self, on: loop)
         return { outcome in loop.execute { bound.value.waitEnded(position, number, outcome) } }
     }

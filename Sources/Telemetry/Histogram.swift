@@ -1,4 +1,4 @@
-public import Synchronization
+import Synchronization
 
 /// How a quantity is spread: one count per bucket of fixed bounds, and the sum.
 ///
@@ -18,9 +18,9 @@ public final class Histogram: Sendable {
     public let unit: Unit
 
     /// `bounds` once more, where they are read without a look at who refers to them.
-    @usableFromInline let limits: InlineArray<23, Int>
-    @usableFromInline let counts: InlineArray<24, Atomic<Int>>
-    @usableFromInline let total = Atomic<Int>(0)
+    private let limits: InlineArray<23, Int>
+    private let counts: InlineArray<24, Atomic<Int>>
+    private let total = Atomic<Int>(0)
 
     /// Most bounds that one histogram may have.
     public static let maxBounds = 23
@@ -37,7 +37,6 @@ public final class Histogram: Sendable {
     }
 
     /// Counts one value: nanoseconds when the unit is seconds.
-    @inlinable @inline(__always)
     public func record(_ value: Int) {
         var bucket = 0
         while bucket < Self.maxBounds, value > self.limits[bucket] { bucket += 1 }

@@ -176,6 +176,9 @@ public final class Cluster: Sendable {
         if !isRetry { self.retryBudget.earn() }
     }
 
+    /// A stream's answer has begun so many nanoseconds after its request.
+    public func responded(after nanoseconds: Int) { self.metrics.responded(after: nanoseconds) }
+
     /// The first message of the stream's answer has arrived.
     public func firstResponse(_ lease: Lease, at now: UInt64) {
         let instant = Instant(nanoseconds: now)
