@@ -57,8 +57,32 @@ static _Bool announce(void) {
     return own.is_announced;
 }
 
-void *homing_cells_malloc(size_t size, void *unused) {
-    (void)unused;
+struct homing_shared_piece {
+    size_t size;
+    /// The next one who asks for `size` bytes gets `bytes`.
+    _Bool is_offered;
+    _Alignas(max_align_t) char bytes[];
+};
+
+struct homing_shared_piece *homing_shared_piece_make(size_t size) {
+    struct homing_shared_piece *piece = malloc(sizeof *piece + size);
+    if (piece) *piece = (struct homing_shared_piece){.size = size};
+    return piece;
+}
+
+void homing_shared_piece_free(struct homing_shared_piece *piece) { free(piece); }
+
+void homing_shared_piece_offer(struct homing_shared_piece *piece, _Bool is_offered) {
+    piece->is_offered = is_offered && are_kept;
+}
+
+/// By its address alone: a cell may outlive the piece that it is asked about.
+static _Bool is_shared(void *cell, struct homing_shared_piece *piece) {
+    return piece && cell == (char *)piece + offsetof(struct homing_shared_piece, bytes);
+}
+
+void *homing_cells_malloc(size_t size, void *piece) {
+    (void)piece;
     size_t list = size / step + (size % step != 0);
     if (list >= lists) return malloc(size);
     struct cell *cell = own.free[list];
@@ -69,9 +93,8 @@ void *homing_cells_malloc(size_t size, void *unused) {
     return cell;
 }
 
-void homing_cells_free(void *freed, void *unused) {
-    (void)unused;
-    if (!freed) return;
+void homing_cells_free(void *freed, void *piece) {
+    if (!freed || is_shared(freed, piece)) return;
     size_t list = malloc_usable_size(freed) / step;
     _Bool fits = list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT;
     if (are_kept && fits && (own.is_announced || announce())) {
@@ -84,17 +107,23 @@ void homing_cells_free(void *freed, void *unused) {
     free(freed);
 }
 
-void *homing_cells_calloc(size_t count, size_t size, void *unused) {
+void *homing_cells_calloc(size_t count, size_t size, void *piece) {
     if (size != 0 && count > SIZE_MAX / size) return NULL;
     // malloc knows which of its large pieces are zero already.
     if (count * size >= lists * step) return calloc(count, size);
-    void *cell = homing_cells_malloc(count * size, unused);
+    void *cell = homing_cells_malloc(count * size, piece);
     return cell ? memset(cell, 0, count * size) : NULL;
 }
 
-void *homing_cells_realloc(void *cell, size_t size, void *unused) {
-    (void)unused;
-    return realloc(cell, size);
+void *homing_cells_realloc(void *cell, size_t size, void *shared) {
+    struct homing_shared_piece *piece = shared;
+    if (!cell && piece && piece->is_offered && size == piece->size) {
+        piece->is_offered = 0;
+        return piece->bytes;
+    }
+    if (!is_shared(cell, piece)) return realloc(cell, size);
+    void *own = malloc(size);
+    return own ? memcpy(own, cell, size < piece->size ? size : piece->size) : NULL;
 }
 
 _Bool homing_cells_are_kept(void) { return are_kept; }

@@ -69,6 +69,40 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: homing_cells_are_kept()))
+    func `a shared piece goes to the one that it is offered to, and outlives all who have it`() async {
+        await onOwnThread {
+            let piece = unsafe homing_shared_piece_make(16_394)!
+            let shared = unsafe UnsafeMutableRawPointer(piece)
+            let before = unsafe homing_cells_realloc(nil, 16_394, shared)
+            unsafe homing_shared_piece_offer(piece, true)
+            // Of another size, not from nothing, and by another call.
+            let others = unsafe [
+                homing_cells_realloc(nil, 16_393, shared), homing_cells_realloc(homing_cells_malloc(8, shared), 16_394, shared),
+                homing_cells_malloc(16_394, shared), homing_cells_calloc(1, 16_394, shared),
+            ]
+            let first = unsafe homing_cells_realloc(nil, 16_394, shared)
+            let second = unsafe homing_cells_realloc(nil, 16_394, shared)
+            unsafe homing_shared_piece_offer(piece, true)
+            let third = unsafe homing_cells_realloc(nil, 16_394, shared)
+            #expect(unsafe first == third && first != second && first != before && !others.contains(first))
+            unsafe homing_shared_piece_offer(piece, true)
+            unsafe homing_shared_piece_offer(piece, false)
+            let late = unsafe homing_cells_realloc(nil, 16_394, shared)
+            #expect(unsafe late != first)
+            // Who has it may give it back, and write in it still when another one has done so.
+            unsafe first!.storeBytes(of: 0x1234_5678, as: UInt32.self)
+            let larger = unsafe homing_cells_realloc(third, 20_000, shared)
+            #expect(unsafe larger != first && larger!.load(as: UInt32.self) == 0x1234_5678)
+            unsafe (others + [before, second, late, larger, first]).forEach { unsafe homing_cells_free($0, shared) }
+            #expect(unsafe first!.load(as: UInt32.self) == 0x1234_5678)
+            // A cell that was made beside it may be given back after it.
+            let cell = unsafe homing_cells_malloc(100, shared)
+            unsafe homing_shared_piece_free(piece)
+            unsafe homing_cells_free(cell, shared)
+        }
+    }
+
     @Test func `an amount past all memory is refused`() {
         #expect(unsafe homing_cells_calloc(.max, 3, nil) == nil)
     }

@@ -9,11 +9,21 @@
 
 #include <stddef.h>
 
-/// As malloc, free, calloc and realloc, in the shape of `nghttp2_mem`; `unused` may be anything.
-void *_Nullable homing_cells_malloc(size_t size, void *_Nullable unused);
-void homing_cells_free(void *_Nullable cell, void *_Nullable unused);
-void *_Nullable homing_cells_calloc(size_t count, size_t size, void *_Nullable unused);
-void *_Nullable homing_cells_realloc(void *_Nullable cell, size_t size, void *_Nullable unused);
+/// One piece of memory that many owners have at once, each of whom needs it for a moment only, and nobody after another one
+/// has begun: the frame buffer of sessions that take turns on a thread. Outlives everything that was made with it.
+struct homing_shared_piece;
+struct homing_shared_piece *_Nullable homing_shared_piece_make(size_t size);
+void homing_shared_piece_free(struct homing_shared_piece *_Nullable piece);
+
+/// While it is offered, the next `realloc` of nothing to exactly its size gets it, once. Never under AddressSanitizer.
+void homing_shared_piece_offer(struct homing_shared_piece *_Nonnull piece, _Bool is_offered);
+
+/// As malloc, free, calloc and realloc, in the shape of `nghttp2_mem`; `piece` is a shared piece of memory, or NULL.
+/// Cells may be given back after their piece is gone.
+void *_Nullable homing_cells_malloc(size_t size, void *_Nullable piece);
+void homing_cells_free(void *_Nullable cell, void *_Nullable piece);
+void *_Nullable homing_cells_calloc(size_t count, size_t size, void *_Nullable piece);
+void *_Nullable homing_cells_realloc(void *_Nullable cell, size_t size, void *_Nullable piece);
 
 /// False under AddressSanitizer.
 _Bool homing_cells_are_kept(void);

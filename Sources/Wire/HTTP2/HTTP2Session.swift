@@ -61,16 +61,7 @@ internal import CNghttp2
                 limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)
         }
         unsafe self.delegate = delegate
-        var raw: OpaquePointer?
-        // The user data is set below, when `self` may be used.
-        let status =
-            switch role {
-            case .server:
-                unsafe nghttp2_session_server_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
-            case .client:
-                unsafe nghttp2_session_client_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
-            }
-        guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
+        let raw = unsafe factory.makeRaw(role)
         unsafe self.raw = raw
         unsafe nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
         self.submitSettings(factory.settings)
