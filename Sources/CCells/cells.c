@@ -57,10 +57,22 @@ static _Bool announce(void) {
     return own.is_announced;
 }
 
+/// What a session of libnghttp2 1.52 begins with (its nghttp2_map.h). Later versions begin with few slots themselves.
+struct stream_table {
+    void *slots;
+    void *memory;
+    size_t streams;
+    uint32_t slot_count, slot_bits;
+};
+/// Sizes of a slot, and of a table, from 256 slots to 16.
+enum { slot = 16, first_slots = 256, few_slot_bits = 4 };
+
 struct homing_shared_piece {
     size_t size;
     /// The next one who asks for `size` bytes gets `bytes`.
     _Bool is_offered;
+    /// What was last made as a table of streams while it was.
+    void *stream_table;
     _Alignas(max_align_t) char bytes[];
 };
 
@@ -74,6 +86,7 @@ void homing_shared_piece_free(struct homing_shared_piece *piece) { free(piece); 
 
 void homing_shared_piece_offer(struct homing_shared_piece *piece, _Bool is_offered) {
     piece->is_offered = is_offered && are_kept;
+    if (is_offered) piece->stream_table = NULL;
 }
 
 /// By its address alone: a cell may outlive the piece that it is asked about.
@@ -110,7 +123,12 @@ void homing_cells_free(void *freed, void *piece) {
 void *homing_cells_calloc(size_t count, size_t size, void *piece) {
     if (size != 0 && count > SIZE_MAX / size) return NULL;
     // malloc knows which of its large pieces are zero already.
-    if (count * size >= lists * step) return calloc(count, size);
+    if (count * size >= lists * step) {
+        struct homing_shared_piece *shared = piece;
+        void *large = calloc(count, size);
+        if (shared && shared->is_offered && count == first_slots && size == slot) shared->stream_table = large;
+        return large;
+    }
     void *cell = homing_cells_malloc(count * size, piece);
     return cell ? memset(cell, 0, count * size) : NULL;
 }
@@ -124,6 +142,23 @@ void *homing_cells_realloc(void *cell, size_t size, void *shared) {
     if (!is_shared(cell, piece)) return realloc(cell, size);
     void *own = malloc(size);
     return own ? memcpy(own, cell, size < piece->size ? size : piece->size) : NULL;
+}
+
+_Bool homing_shrink_stream_table(void *session, struct homing_shared_piece *piece) {
+    struct stream_table *table = session;
+    // Each of these says that it is what we take it for; all of them are true of nothing else.
+    if (!piece->stream_table || table->slots != piece->stream_table || table->streams != 0 ||
+        table->slot_count != first_slots || 1u << table->slot_bits != first_slots) {
+        return 0;
+    }
+    void *slots = homing_cells_calloc(1 << few_slot_bits, slot, piece);
+    if (!slots) return 0;
+    homing_cells_free(table->slots, piece);
+    piece->stream_table = NULL;
+    table->slots = slots;
+    table->slot_count = 1 << few_slot_bits;
+    table->slot_bits = few_slot_bits;
+    return 1;
 }
 
 _Bool homing_cells_are_kept(void) { return are_kept; }

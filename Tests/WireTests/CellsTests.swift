@@ -78,8 +78,10 @@ import Testing
             unsafe homing_shared_piece_offer(piece, true)
             // Of another size, not from nothing, and by another call.
             let others = unsafe [
-                homing_cells_realloc(nil, 16_393, shared), homing_cells_realloc(homing_cells_malloc(8, shared), 16_394, shared),
-                homing_cells_malloc(16_394, shared), homing_cells_calloc(1, 16_394, shared),
+                homing_cells_realloc(nil, 16_393, shared),
+                homing_cells_realloc(homing_cells_malloc(8, shared), 16_394, shared),
+                homing_cells_malloc(16_394, shared),
+                homing_cells_calloc(1, 16_394, shared),
             ]
             let first = unsafe homing_cells_realloc(nil, 16_394, shared)
             let second = unsafe homing_cells_realloc(nil, 16_394, shared)
@@ -100,6 +102,49 @@ import Testing
             let cell = unsafe homing_cells_malloc(100, shared)
             unsafe homing_shared_piece_free(piece)
             unsafe homing_cells_free(cell, shared)
+        }
+    }
+
+    /// The first words of a session of libnghttp2 1.52.
+    private struct StreamTable: Equatable {
+        var slots: UInt
+        var memory: UInt = 7
+        var streams = 0
+        var slotCount: UInt32 = 256
+        var slotBits: UInt32 = 8
+    }
+
+    @Test(.enabled(if: homing_cells_are_kept()))
+    func `a new table of streams becomes smaller, and nothing else is touched`() async {
+        await onOwnThread {
+            let piece = unsafe homing_shared_piece_make(100)!
+            let shared = unsafe UnsafeMutableRawPointer(piece)
+            let unoffered = unsafe homing_cells_calloc(256, 16, shared)
+            unsafe homing_shared_piece_offer(piece, true)
+            let table = unsafe homing_cells_calloc(256, 16, shared)
+            unsafe homing_shared_piece_offer(piece, false)
+            let right = unsafe StreamTable(slots: UInt(bitPattern: table))
+            var others = [StreamTable](repeating: right, count: 5)
+            unsafe others[0].slots = UInt(bitPattern: unoffered)
+            others[1].streams = 1
+            others[2].slotCount = 512
+            others[3].slotBits = 9
+            others[4].slots = 0
+            for other in others {
+                var session = other
+                #expect(unsafe !homing_shrink_stream_table(&session, piece) && session == other)
+            }
+            var session = right
+            #expect(unsafe homing_shrink_stream_table(&session, piece))
+            #expect(session.slots != right.slots && session.slotCount == 16 && session.slotBits == 4)
+            #expect(session.memory == right.memory && session.streams == 0)
+            let small = unsafe UnsafeMutableRawPointer(bitPattern: session.slots)
+            #expect(unsafe UnsafeRawBufferPointer(start: small, count: 256).allSatisfy { $0 == 0 })
+            // It is another one's now.
+            var again = right
+            #expect(unsafe !homing_shrink_stream_table(&again, piece) && again == right)
+            unsafe [unoffered, small].forEach { unsafe homing_cells_free($0, shared) }
+            unsafe homing_shared_piece_free(piece)
         }
     }
 

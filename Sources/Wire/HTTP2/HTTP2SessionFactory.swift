@@ -44,8 +44,8 @@ internal import CNghttp2
         unsafe self.memory = .allocate(capacity: 1)
         unsafe self.memory.initialize(
             to: nghttp2_mem(
-                mem_user_data: UnsafeMutableRawPointer(frameBuffer), malloc: homing_cells_malloc, free: homing_cells_free, calloc: homing_cells_calloc,
-                realloc: homing_cells_realloc))
+                mem_user_data: UnsafeMutableRawPointer(frameBuffer), malloc: homing_cells_malloc,
+                free: homing_cells_free, calloc: homing_cells_calloc, realloc: homing_cells_realloc))
         unsafe self.callbacks = callbacks
         unsafe self.options = options
         self.settings = settings
@@ -61,6 +61,9 @@ internal import CNghttp2
             status = unsafe nghttp2_session_server_new3(&raw, self.callbacks, nil, self.options, self.memory)
             // Later buffers of the same size are for header lists of more than one frame, and in use beside the first.
             unsafe homing_shared_piece_offer(self.frameBuffer, false)
+            if let raw = unsafe raw {
+                unsafe homing_shrink_stream_table(UnsafeMutableRawPointer(raw), self.frameBuffer)
+            }
         case .client:
             status = unsafe nghttp2_session_client_new3(&raw, self.callbacks, nil, self.options, self.memory)
         }

@@ -39,8 +39,11 @@ import Wire
         for (index, streams) in requests.enumerated() {
             for (number, stream) in streams.enumerated() {
                 #expect(stream.closure == .completed, "seed \(seed)")
-                #expect(stream.headers.strings.last?.value == Self.text(index, number), "seed \(seed)")
-                #expect(stream.received == Self.body(index, number), "seed \(seed)")
+                // Not compared inside, where the difference of two long ones would be told.
+                let isWhole =
+                    stream.received == Self.body(index, number)
+                    && stream.headers.strings.last?.value == Self.text(index, number)
+                #expect(isWhole, "seed \(seed)")
                 #expect(stream.trailers.strings.last?.value == "\(index) \(number)", "seed \(seed)")
             }
         }
