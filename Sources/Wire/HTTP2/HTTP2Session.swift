@@ -18,7 +18,7 @@ internal import CNghttp2
     unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
 
     // The state below is for this file and HTTP2Session+….swift only. First what callbacks record.
-    var events = HTTP2EventQueue()
+    var events: HTTP2EventQueue
     /// The stream whose header list is arriving, and where it goes. Attached, so that the session holds it.
     var streamOfHeaders: Unmanaged<HTTP2Stream>?
     var blockOfHeaders: Unmanaged<HeaderBlock>?
@@ -56,6 +56,7 @@ internal import CNghttp2
         self.factory = factory
         self.maxHeaderListBytes = factory.settings.maxHeaderListBytes
         self.headerList = factory.headerList
+        self.events = HTTP2EventQueue(spare: factory.spareEvents)
         if role == .server {
             self.gate = FrameGate(
                 limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)

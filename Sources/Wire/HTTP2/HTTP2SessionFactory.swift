@@ -18,6 +18,7 @@ internal import CNghttp2
     let settings: HTTP2Settings
     /// Shared by all submissions of the loop.
     public let headerList = HeaderList()
+    let spareEvents = HTTP2EventQueue.Spare()
 
     public init(settings: HTTP2Settings) {
         var callbacks: OpaquePointer?
