@@ -57,22 +57,32 @@ static _Bool announce(void) {
     return own.is_announced;
 }
 
-/// What a session of libnghttp2 1.52 begins with (its nghttp2_map.h). Later versions begin with few slots themselves.
+/// What a session of libnghttp2 1.52 has for its streams and, twice, for the headers that it remembers: its
+/// nghttp2_map.h and nghttp2_hd.h. Later versions begin with few slots for streams themselves.
 struct stream_table {
     void *slots;
     void *memory;
     size_t streams;
     uint32_t slot_count, slot_bits;
 };
-/// Sizes of a slot, and of a table, from 256 slots to 16.
-enum { slot = 16, first_slots = 256, few_slot_bits = 4 };
+struct header_ring {
+    void *slots;
+    size_t mask, first, headers;
+};
+enum { stream_slot = 16, first_stream_bits = 8, first_streams = 1 << first_stream_bits };
+enum { header_slot = sizeof(void *), first_headers = 128 };
+/// What it gets instead.
+enum { few_bits = 4, few = 1 << few_bits };
 
 struct homing_shared_piece {
     size_t size;
-    /// The next one who asks for `size` bytes gets `bytes`.
+    /// A session is being made, and the next one who asks for `size` bytes gets `bytes`.
     _Bool is_offered;
-    /// What was last made as a table of streams while it was.
-    void *stream_table;
+    /// What that session was given.
+    char *session;
+    size_t session_size;
+    void *stream_slots;
+    void *header_slots[2];
     _Alignas(max_align_t) char bytes[];
 };
 
@@ -86,7 +96,9 @@ void homing_shared_piece_free(struct homing_shared_piece *piece) { free(piece); 
 
 void homing_shared_piece_offer(struct homing_shared_piece *piece, _Bool is_offered) {
     piece->is_offered = is_offered && are_kept;
-    if (is_offered) piece->stream_table = NULL;
+    if (!is_offered) return;
+    piece->session = NULL;
+    piece->stream_slots = piece->header_slots[0] = piece->header_slots[1] = NULL;
 }
 
 /// By its address alone: a cell may outlive the piece that it is asked about.
@@ -94,8 +106,7 @@ static _Bool is_shared(void *cell, struct homing_shared_piece *piece) {
     return piece && cell == (char *)piece + offsetof(struct homing_shared_piece, bytes);
 }
 
-void *homing_cells_malloc(size_t size, void *piece) {
-    (void)piece;
+static void *take(size_t size) {
     size_t list = size / step + (size % step != 0);
     if (list >= lists) return malloc(size);
     struct cell *cell = own.free[list];
@@ -103,6 +114,15 @@ void *homing_cells_malloc(size_t size, void *piece) {
     if (!cell) return malloc(list * step);
     own.free[list] = cell->next;
     own.kept -= list * step;
+    return cell;
+}
+
+void *homing_cells_malloc(size_t size, void *shared) {
+    void *cell = take(size);
+    struct homing_shared_piece *piece = shared;
+    if (size == first_headers * header_slot && piece && piece->is_offered) {
+        piece->header_slots[piece->header_slots[0] != NULL] = cell;
+    }
     return cell;
 }
 
@@ -120,17 +140,22 @@ void homing_cells_free(void *freed, void *piece) {
     free(freed);
 }
 
-void *homing_cells_calloc(size_t count, size_t size, void *piece) {
+void *homing_cells_calloc(size_t count, size_t size, void *shared) {
     if (size != 0 && count > SIZE_MAX / size) return NULL;
     // malloc knows which of its large pieces are zero already.
-    if (count * size >= lists * step) {
-        struct homing_shared_piece *shared = piece;
-        void *large = calloc(count, size);
-        if (shared && shared->is_offered && count == first_slots && size == slot) shared->stream_table = large;
-        return large;
+    _Bool is_large = count * size >= lists * step;
+    void *cell = is_large ? calloc(count, size) : take(count * size);
+    if (!is_large && cell) memset(cell, 0, count * size);
+    struct homing_shared_piece *piece = shared;
+    if (piece && piece->is_offered) {
+        if (count == 1 && !piece->session) {
+            piece->session = cell;
+            piece->session_size = size;
+        } else if (count == first_streams && size == stream_slot) {
+            piece->stream_slots = cell;
+        }
     }
-    void *cell = homing_cells_malloc(count * size, piece);
-    return cell ? memset(cell, 0, count * size) : NULL;
+    return cell;
 }
 
 void *homing_cells_realloc(void *cell, size_t size, void *shared) {
@@ -144,21 +169,39 @@ void *homing_cells_realloc(void *cell, size_t size, void *shared) {
     return own ? memcpy(own, cell, size < piece->size ? size : piece->size) : NULL;
 }
 
-_Bool homing_shrink_stream_table(void *session, struct homing_shared_piece *piece) {
-    struct stream_table *table = session;
-    // Each of these says that it is what we take it for; all of them are true of nothing else.
-    if (!piece->stream_table || table->slots != piece->stream_table || table->streams != 0 ||
-        table->slot_count != first_slots || 1u << table->slot_bits != first_slots) {
-        return 0;
-    }
-    void *slots = homing_cells_calloc(1 << few_slot_bits, slot, piece);
+static _Bool shrink_streams(struct stream_table *table, void *piece) {
+    if (table->streams != 0 || table->slot_count != first_streams || table->slot_bits != first_stream_bits) return 0;
+    void *slots = homing_cells_calloc(few, stream_slot, piece);
     if (!slots) return 0;
     homing_cells_free(table->slots, piece);
-    piece->stream_table = NULL;
     table->slots = slots;
-    table->slot_count = 1 << few_slot_bits;
-    table->slot_bits = few_slot_bits;
+    table->slot_count = few;
+    table->slot_bits = few_bits;
     return 1;
+}
+
+static _Bool shrink_headers(struct header_ring *ring, void *piece) {
+    if (ring->mask != first_headers - 1 || ring->first != 0 || ring->headers != 0) return 0;
+    void *slots = homing_cells_malloc(few * header_slot, piece);
+    if (!slots) return 0;
+    homing_cells_free(ring->slots, piece);
+    ring->slots = slots;
+    ring->mask = few - 1;
+    return 1;
+}
+
+int homing_shrink_session(void *session, struct homing_shared_piece *piece) {
+    int shrunk = 0;
+    if (!session || session != piece->session) return shrunk;
+    // A place is what we take it for when it has the address that was handed out, and behind it the words of a new one.
+    for (size_t at = 0; at + sizeof(struct stream_table) <= piece->session_size; at += sizeof(void *)) {
+        void *place = piece->session + at, *slots = *(void **)place;
+        if (!slots) continue;
+        if (slots == piece->stream_slots) shrunk += shrink_streams(place, piece);
+        if (slots == piece->header_slots[0] || slots == piece->header_slots[1]) shrunk += shrink_headers(place, piece);
+    }
+    piece->session = NULL;
+    return shrunk;
 }
 
 _Bool homing_cells_are_kept(void) { return are_kept; }

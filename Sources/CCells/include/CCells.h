@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-/// One piece of memory that many owners have at once, each of whom needs it for a moment only, and nobody after another one
-/// has begun: the frame buffer of sessions that take turns on a thread. Outlives everything that was made with it.
+/// One piece of memory that many owners have at once, each of whom needs it for a moment only, and nobody after another
+/// one has begun: the frame buffer of sessions that take turns on a thread. Outlives everything that was made with it.
 struct homing_shared_piece;
 struct homing_shared_piece *_Nullable homing_shared_piece_make(size_t size);
 void homing_shared_piece_free(struct homing_shared_piece *_Nullable piece);
@@ -18,11 +18,12 @@ void homing_shared_piece_free(struct homing_shared_piece *_Nullable piece);
 /// While it is offered, the next `realloc` of nothing to exactly its size gets it, once. Never under AddressSanitizer.
 void homing_shared_piece_offer(struct homing_shared_piece *_Nonnull piece, _Bool is_offered);
 
-/// Gives a session that was just made, while `piece` was offered, 16 slots for its streams instead of libnghttp2's 256: 0.3 KB
-/// instead of 4.1. Like the large one it grows when three quarters of it are taken. There is no call for that, so this writes
-/// where libnghttp2 1.52 keeps it. False, and nothing is changed, when what stands there is anything but a new table of that
-/// version.
-_Bool homing_shrink_stream_table(void *_Nonnull session, struct homing_shared_piece *_Nonnull piece);
+/// Gives a session that was just made, while `piece` was offered, 16 slots instead of 256 for its streams, and instead
+/// of 128 for the headers that either side remembers: 0.5 KB instead of 6.1. They grow with what comes, as they would
+/// have later. libnghttp2 has no call for that, so this writes where version 1.52 keeps them, found by the addresses
+/// that they were given and the words behind those. What is kept in another way stays as it is. Returns how many were
+/// made smaller, at most 3.
+int homing_shrink_session(void *_Nullable session, struct homing_shared_piece *_Nonnull piece);
 
 /// As malloc, free, calloc and realloc, in the shape of `nghttp2_mem`; `piece` is a shared piece of memory, or NULL.
 /// Cells may be given back after their piece is gone.

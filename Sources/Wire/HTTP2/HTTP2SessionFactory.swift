@@ -62,9 +62,7 @@ internal import CNghttp2
             status = unsafe nghttp2_session_server_new3(&raw, self.callbacks, nil, self.options, self.memory)
             // Later buffers of the same size are for header lists of more than one frame, and in use beside the first.
             unsafe homing_shared_piece_offer(self.frameBuffer, false)
-            if let raw = unsafe raw {
-                unsafe homing_shrink_stream_table(UnsafeMutableRawPointer(raw), self.frameBuffer)
-            }
+            _ = unsafe homing_shrink_session(raw.map { unsafe UnsafeMutableRawPointer($0) }, self.frameBuffer)
         case .client:
             status = unsafe nghttp2_session_client_new3(&raw, self.callbacks, nil, self.options, self.memory)
         }
