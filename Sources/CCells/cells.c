@@ -51,7 +51,7 @@ static void give_all_back(void *value) {
 
 static void make_key(void) { pthread_key_create(&thread_end, give_all_back); }
 
-static _Bool announce(void) {
+__attribute__((noinline)) static _Bool announce(void) {
     pthread_once(&once, make_key);
     own.is_announced = pthread_setspecific(thread_end, &own) == 0;
     return own.is_announced;
@@ -106,7 +106,8 @@ static _Bool is_shared(void *cell, struct homing_shared_piece *piece) {
     return piece && cell == (char *)piece + offsetof(struct homing_shared_piece, bytes);
 }
 
-static void *take(size_t size) {
+/// Inlined, and `announce` and `note_headers` not: what nearly every call does fits in few registers.
+__attribute__((always_inline)) static inline void *take(size_t size) {
     size_t list = size / step + (size % step != 0);
     if (list >= lists) return malloc(size);
     struct cell *cell = own.free[list];
@@ -117,20 +118,21 @@ static void *take(size_t size) {
     return cell;
 }
 
-void *homing_cells_malloc(size_t size, void *shared) {
+__attribute__((noinline)) static void *note_headers(size_t size, struct homing_shared_piece *piece) {
     void *cell = take(size);
-    struct homing_shared_piece *piece = shared;
-    if (size == first_headers * header_slot && piece && piece->is_offered) {
-        piece->header_slots[piece->header_slots[0] != NULL] = cell;
-    }
+    if (piece && piece->is_offered) piece->header_slots[piece->header_slots[0] != NULL] = cell;
     return cell;
+}
+
+void *homing_cells_malloc(size_t size, void *piece) {
+    return size == first_headers * header_slot ? note_headers(size, piece) : take(size);
 }
 
 void homing_cells_free(void *freed, void *piece) {
     if (!freed || is_shared(freed, piece)) return;
     size_t list = malloc_usable_size(freed) / step;
-    _Bool fits = list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT;
-    if (are_kept && fits && (own.is_announced || announce())) {
+    if (are_kept && list > 0 && list < lists && own.kept + list * step <= HOMING_CELLS_KEPT &&
+        (own.is_announced || announce())) {
         struct cell *cell = freed;
         cell->next = own.free[list];
         own.free[list] = cell;
