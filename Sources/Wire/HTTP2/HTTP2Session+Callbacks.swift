@@ -34,11 +34,10 @@ extension HTTP2Session {
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { $0.onStreamClose(streamID, code) }
         }
         unsafe nghttp2_session_callbacks_set_send_data_callback(callbacks) {
-            _, frame, header, length, source, userData in
+            _, frame, _, length, source, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { session in
                 unsafe HTTP2Session.stream(source)._withUnsafeGuaranteedRef { stream in
-                    unsafe session.writeFrame(
-                        of: stream, header!, length, padding: Int(frame!.pointee.data.padlen))
+                    unsafe session.writeFrame(of: stream, frame!, length)
                 }
             }
         }

@@ -85,16 +85,21 @@ extension HTTP2Session {
         return count
     }
 
-    func writeFrame(
-        of stream: HTTP2Stream, _ header: UnsafePointer<UInt8>, _ length: Int, padding: Int
-    ) -> Int32 {
-        precondition(padding == 0, "we never pad")
+    /// The frame's header is made here: nghttp2 made one in its frame buffer, which is that of other sessions, too, and a
+    /// frame that found no room comes back after they had their turn.
+    func writeFrame(of stream: HTTP2Stream, _ frame: UnsafePointer<nghttp2_frame>, _ length: Int) -> Int32 {
+        let header = unsafe frame.pointee.hd
+        precondition(header.length == length, "we never pad")
         guard unsafe self.output.count - self.outputCount >= length + 9 else {
             // One call of nghttp2 goes on from frame to frame, past the check in `fill`.
             self.outputIsFull = true
             return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
         }
-        unsafe self.write(UnsafeRawBufferPointer(start: header, count: 9))
+        let start = unsafe self.output.baseAddress! + self.outputCount
+        unsafe start.storeBytes(of: (UInt32(length) << 8 | UInt32(NGHTTP2_DATA.rawValue)).bigEndian, as: UInt32.self)
+        unsafe start.storeBytes(of: header.flags, toByteOffset: 4, as: UInt8.self)
+        unsafe start.storeBytes(of: UInt32(header.stream_id).bigEndian, toByteOffset: 5, as: UInt32.self)
+        self.outputCount += 9
         unsafe stream.body.frame(length) { unsafe self.write($0) }
         if stream.framedBytes == 0 { unsafe self.record(.framed, Unmanaged.passUnretained(stream)) }
         stream.framedBytes += length

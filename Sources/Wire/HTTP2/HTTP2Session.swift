@@ -18,7 +18,7 @@ internal import CNghttp2
     unowned(unsafe) var delegate: (any HTTP2SessionDelegate)?
 
     // The state below is for this file and HTTP2Session+….swift only. First what callbacks record.
-    var events = HTTP2EventQueue()
+    var events: HTTP2EventQueue
     /// The stream whose header list is arriving, and where it goes. Attached, so that the session holds it.
     var streamOfHeaders: Unmanaged<HTTP2Stream>?
     var blockOfHeaders: Unmanaged<HeaderBlock>?
@@ -56,21 +56,13 @@ internal import CNghttp2
         self.factory = factory
         self.maxHeaderListBytes = factory.settings.maxHeaderListBytes
         self.headerList = factory.headerList
+        self.events = HTTP2EventQueue(spare: factory.spareEvents)
         if role == .server {
             self.gate = FrameGate(
                 limits: factory.settings.limits, maxHeaderListBytes: factory.settings.maxHeaderListBytes)
         }
         unsafe self.delegate = delegate
-        var raw: OpaquePointer?
-        // The user data is set below, when `self` may be used.
-        let status =
-            switch role {
-            case .server:
-                unsafe nghttp2_session_server_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
-            case .client:
-                unsafe nghttp2_session_client_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
-            }
-        guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
+        let raw = unsafe factory.makeRaw(role)
         unsafe self.raw = raw
         unsafe nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
         self.submitSettings(factory.settings)

@@ -9,9 +9,16 @@ internal import CNghttp2
     /// What sessions allocate through. nghttp2 copies it, and header buffers carry it with them: they may outlive their
     /// session, and be freed on another thread.
     let memory: UnsafeMutablePointer<nghttp2_mem>
+    /// The frame buffer of all server sessions of the loop: nghttp2 makes a frame in it and hands it out, we copy it, and then
+    /// it holds nothing any more. One for each would be 16 KB of addresses and a page of memory per connection, touched in
+    /// turn by all of them. A client session has its preface in its own from the beginning on.
+    private let frameBuffer: OpaquePointer
+    /// What nghttp2 asks for: a frame of the largest size with the length of its padding.
+    private static let frameBufferBytes = 16_384 + 9 + 1
     let settings: HTTP2Settings
     /// Shared by all submissions of the loop.
     public let headerList = HeaderList()
+    let spareEvents = HTTP2EventQueue.Spare()
 
     public init(settings: HTTP2Settings) {
         var callbacks: OpaquePointer?
@@ -31,20 +38,43 @@ internal import CNghttp2
         unsafe nghttp2_option_set_max_outbound_ack(
             options, min(100_000, max(1_000, 2 * settings.limits.emptyFramesPerSecond + 100)))
         unsafe nghttp2_option_set_stream_reset_rate_limit(options, 1_000_000, 100_000)
+        guard let frameBuffer = unsafe homing_shared_piece_make(Self.frameBufferBytes) else {
+            fatalError("out of memory for a frame buffer")
+        }
+        unsafe self.frameBuffer = frameBuffer
         unsafe self.memory = .allocate(capacity: 1)
         unsafe self.memory.initialize(
             to: nghttp2_mem(
-                mem_user_data: nil, malloc: homing_cells_malloc, free: homing_cells_free, calloc: homing_cells_calloc,
-                realloc: homing_cells_realloc))
+                mem_user_data: UnsafeMutableRawPointer(frameBuffer), malloc: homing_cells_malloc,
+                free: homing_cells_free, calloc: homing_cells_calloc, realloc: homing_cells_realloc))
         unsafe self.callbacks = callbacks
         unsafe self.options = options
         self.settings = settings
+    }
+
+    /// A new session of nghttp2's, with what this factory has set.
+    func makeRaw(_ role: HTTP2Session.Role) -> OpaquePointer {
+        var raw: OpaquePointer?
+        let status: Int32
+        switch role {
+        case .server:
+            unsafe homing_shared_piece_offer(self.frameBuffer, true)
+            status = unsafe nghttp2_session_server_new3(&raw, self.callbacks, nil, self.options, self.memory)
+            // Later buffers of the same size are for header lists of more than one frame, and in use beside the first.
+            unsafe homing_shared_piece_offer(self.frameBuffer, false)
+            _ = unsafe homing_shrink_session(raw.map { unsafe UnsafeMutableRawPointer($0) }, self.frameBuffer)
+        case .client:
+            status = unsafe nghttp2_session_client_new3(&raw, self.callbacks, nil, self.options, self.memory)
+        }
+        guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
+        return unsafe raw
     }
 
     deinit {
         unsafe nghttp2_session_callbacks_del(self.callbacks)
         unsafe nghttp2_option_del(self.options)
         unsafe self.memory.deallocate()
+        unsafe homing_shared_piece_free(self.frameBuffer)
     }
 }
 

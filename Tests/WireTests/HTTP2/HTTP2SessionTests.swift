@@ -374,6 +374,31 @@ import Wire
         #expect(!request.canSendBodyAgain && first.account.bytes == 0)
     }
 
+    @Test func `as many streams as may be open are found, in whatever order they come and go`() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SeededNumbers(seed: seed)
+        let pair = SessionPair()
+        pair.exchange()
+        var open: [(request: RecordingStream, arrived: RecordingStream)] = []
+        for most in [10, 13, 100, 900, 20] {
+            while open.count < most {
+                let request = pair.request(ended: true)
+                pair.exchange()
+                open.append((request, try #require(pair.server.streams.last)))
+            }
+            for _ in 0..<most - 5 {
+                let (request, arrived) = open.remove(at: Int(random.next() % UInt64(open.count)))
+                pair.respond(arrived)
+                arrived.send([UInt8(truncatingIfNeeded: most)])
+                arrived.endBody()
+                pair.exchange()
+                #expect(request.received == [UInt8(truncatingIfNeeded: most)], "seed \(seed)")
+                #expect(request.closure == .completed && arrived.closure == .completed, "seed \(seed)")
+            }
+            #expect(pair.server.session.streamCount == open.count, "seed \(seed)")
+        }
+    }
+
     @Test func `stream objects are used again as if they were new`() throws {
         let pair = SessionPair()
         let request = RecordingStream(account: pair.account)

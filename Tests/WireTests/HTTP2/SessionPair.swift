@@ -25,9 +25,9 @@ final class SessionPair {
         /// How often it had no stream left.
         var idles = 0
 
-        init(_ role: HTTP2Session.Role, settings: HTTP2Settings, account: BufferAccount) {
+        init(_ role: HTTP2Session.Role, _ factory: HTTP2SessionFactory, account: BufferAccount) {
             self.account = account
-            self.session = HTTP2Session(role, factory: HTTP2SessionFactory(settings: settings), delegate: self)
+            self.session = HTTP2Session(role, factory: factory, delegate: self)
         }
 
         func makeStream() -> HTTP2Stream {
@@ -41,15 +41,17 @@ final class SessionPair {
         func lastStreamClosed() { self.idles += 1 }
     }
 
+    /// - Parameter serverFactory: for servers that share what their factory has; by default each has its own.
     init(
-        pieceBytes: Int = .max, regionBytes: Int = 64 * 1024, settings change: (inout HTTP2Settings) -> Void = { _ in }
+        pieceBytes: Int = .max, regionBytes: Int = 64 * 1024, serverFactory: HTTP2SessionFactory? = nil,
+        settings change: (inout HTTP2Settings) -> Void = { _ in }
     ) {
         var settings = HTTP2Settings()
         change(&settings)
         self.pieceBytes = pieceBytes
         self.regionBytes = regionBytes
-        self.client = End(.client, settings: settings, account: self.account)
-        self.server = End(.server, settings: settings, account: self.account)
+        self.client = End(.client, HTTP2SessionFactory(settings: settings), account: self.account)
+        self.server = End(.server, serverFactory ?? HTTP2SessionFactory(settings: settings), account: self.account)
     }
 
     /// Everything that `end` has to send now.
@@ -57,15 +59,23 @@ final class SessionPair {
         var all: [UInt8] = []
         var more = true
         while more {
-            let piece = unsafe [UInt8](unsafeUninitializedCapacity: self.regionBytes) { region, count in
-                var output = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(region), initializedCount: 0)
-                more = end.session.drain(into: &output)
-                count = unsafe output.finalize(for: UnsafeMutableRawBufferPointer(region))
-            }
+            let piece: [UInt8]
+            (piece, more) = self.region(of: end)
             if piece.isEmpty { break }
             all += piece
         }
         return all
+    }
+
+    /// What one `drain` of `end` gives, and whether there is more.
+    func region(of end: End) -> (bytes: [UInt8], more: Bool) {
+        var more = false
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: self.regionBytes) { region, count in
+            var output = unsafe OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(region), initializedCount: 0)
+            more = end.session.drain(into: &output)
+            count = unsafe output.finalize(for: UnsafeMutableRawBufferPointer(region))
+        }
+        return (bytes, more)
     }
 
     @discardableResult
