@@ -15,6 +15,10 @@ internal import CNghttp2
     private let frameBuffer: OpaquePointer
     /// What nghttp2 asks for: a frame of the largest size with the length of its padding.
     private static let frameBufferBytes = 16_384 + 9 + 1
+    /// Whether it is the one version whose tables we know how to make smaller.
+    static let knowsTables = unsafe nghttp2_version(0)?.pointee.version_num == 0x01_34_00
+    /// Of the last session.
+    private(set) var tablesShrunk = 0
     let settings: HTTP2Settings
     /// Shared by all submissions of the loop.
     public let headerList = HeaderList()
@@ -62,7 +66,10 @@ internal import CNghttp2
             status = unsafe nghttp2_session_server_new3(&raw, self.callbacks, nil, self.options, self.memory)
             // Later buffers of the same size are for header lists of more than one frame, and in use beside the first.
             unsafe homing_shared_piece_offer(self.frameBuffer, false)
-            _ = unsafe homing_shrink_session(raw.map { unsafe UnsafeMutableRawPointer($0) }, self.frameBuffer)
+            if Self.knowsTables {
+                let session = unsafe raw.map { unsafe UnsafeMutableRawPointer($0) }
+                self.tablesShrunk = unsafe Int(homing_shrink_session(session, self.frameBuffer))
+            }
         case .client:
             status = unsafe nghttp2_session_client_new3(&raw, self.callbacks, nil, self.options, self.memory)
         }

@@ -1,3 +1,4 @@
+import CCells
 import Testing
 import Wire
 
@@ -47,6 +48,13 @@ import Wire
                 #expect(stream.trailers.strings.last?.value == "\(index) \(number)", "seed \(seed)")
             }
         }
+    }
+
+    @Test func `the tables of a session of the version that we know begin small`() {
+        let factory = HTTP2SessionFactory(settings: HTTP2Settings())
+        let pair = SessionPair(regionBytes: 64 * 1024, serverFactory: factory)
+        #expect(factory.tablesShrunk == (HTTP2SessionFactory.knowsTables && homing_cells_are_kept() ? 3 : 0))
+        withExtendedLifetime(pair) {}
     }
 
     private static func body(_ index: Int, _ number: Int) -> [UInt8] {
