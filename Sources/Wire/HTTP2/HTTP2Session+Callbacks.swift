@@ -12,8 +12,13 @@ extension HTTP2Session {
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onBeginHeaders(frame!) }
         }
-        unsafe nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, flags, userData in
-            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onHeader(name!, value!, flags) }
+        unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+            _, _, name, nameCount, value, valueCount, flags, userData in
+            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef {
+                unsafe $0.onHeader(
+                    UnsafeBufferPointer(start: name, count: nameCount),
+                    UnsafeBufferPointer(start: value, count: valueCount), flags)
+            }
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrame(frame!) }
@@ -52,9 +57,17 @@ extension HTTP2Session {
         unsafe Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr)
     }
 
+    @inline(__always)
     func attachedStream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
+        unsafe self.streamCache.find(id) ?? self.lookUpStream(id)
+    }
+
+    @inline(never)
+    private func lookUpStream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
         guard let pointer = unsafe nghttp2_session_get_stream_user_data(self.raw, id) else { return nil }
-        return unsafe Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+        let stream = unsafe Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+        unsafe self.streamCache.insert(stream, id, among: self.streamCount)
+        return unsafe stream
     }
 
     func onBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
@@ -67,13 +80,15 @@ extension HTTP2Session {
                 unsafe self.events.append(HTTP2Event(kind: .streamRefused))
                 return 0
             }
-            guard let stream = unsafe self.delegate?.makeStream() else {
+            guard let made = unsafe self.delegate?.makeStream() else {
                 return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
             }
-            _ = unsafe nghttp2_session_set_stream_user_data(self.raw, id, Unmanaged.passUnretained(stream).toOpaque())
-            self.attach(stream, id: id)
+            // What came with a reference goes on with it: no retain and no release.
+            let stream = unsafe Unmanaged.passRetained(made)
+            _ = unsafe nghttp2_session_set_stream_user_data(self.raw, id, stream.toOpaque())
+            unsafe self.attach(stream, id: id)
             self.headersAreTrailers = false
-            self.expectHeaders(of: stream)
+            unsafe stream._withUnsafeGuaranteedRef { self.expectHeaders(of: $0) }
             return 0
         }
         guard let stream = unsafe self.attachedStream(id) else {
@@ -101,13 +116,13 @@ extension HTTP2Session {
             self.headersAreTrailers ? stream.trailers : stream.headers)
     }
 
-    func onHeader(_ name: OpaquePointer, _ value: OpaquePointer, _ flags: UInt8) -> Int32 {
+    func onHeader(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ flags: UInt8
+    ) -> Int32 {
         guard let block = unsafe self.blockOfHeaders else { return 0 }
         return unsafe block._withUnsafeGuaranteedRef { block in
-            if block.size > self.maxHeaderListBytes {
-                // Only what says how the caller wants to hear of it.
-                if unsafe !HeaderBlock.isContentType(name) || block.contains(.contentType) { return 0 }
-            }
+            // Of what comes after the limit only what says how the caller wants to hear of it.
+            if block.size > self.maxHeaderListBytes, unsafe !block.lacksContentType(name) { return 0 }
             unsafe block.append(name: name, value: value, flags: flags)
             return block.size > self.maxHeaderListBytes ? self.headersAreTooLarge() : 0
         }
@@ -211,6 +226,8 @@ extension HTTP2Session {
 
     func onStreamClose(_ id: Int32, _ code: UInt32) -> Int32 {
         guard let stream = unsafe self.attachedStream(id) else { return 0 }
+        // nghttp2 forgets it now, and so nobody is to find it.
+        self.streamCache.remove(id)
         unsafe self.events.append(HTTP2Event(kind: .closed, code: code, stream: stream))
         return 0
     }

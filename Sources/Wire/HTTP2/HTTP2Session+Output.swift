@@ -26,15 +26,19 @@ extension HTTP2Session {
     }
 
     func fill() -> Bool {
-        guard self.flushLeftover() else { return true }
+        guard unsafe self.leftover.isEmpty || self.flushLeftover() else { return true }
         while unsafe self.output.count - self.outputCount >= Self.smallestRegion {
             var pointer: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(self.raw, &pointer)
             if count < 0 { self.hasFailed = true }
             guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
-            unsafe self.leftover = UnsafeRawBufferPointer(start: pointer, count: count)
-            let start = self.outputCount
-            guard self.flushLeftover() else { return true }
+            let (start, frames) = unsafe (self.outputCount, UnsafeRawBufferPointer(start: pointer, count: count))
+            guard unsafe count <= self.output.count - start else {
+                unsafe self.leftover = frames
+                _ = self.flushLeftover()
+                return true
+            }
+            unsafe self.write(frames)
             if !self.settingsAreSent { self.tellStreamLimit(at: start, count) }
         }
         return true
@@ -68,6 +72,7 @@ extension HTTP2Session {
         self.outputCount += bytes.count
     }
 
+    @inline(__always)
     func readBody(of stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
         let available = stream.body.unframedCount
         let count = min(length, available)
@@ -85,6 +90,7 @@ extension HTTP2Session {
         return count
     }
 
+    @inline(__always)
     func writeFrame(
         of stream: HTTP2Stream, _ header: UnsafePointer<UInt8>, _ length: Int, padding: Int
     ) -> Int32 {

@@ -43,6 +43,7 @@ internal import CNghttp2
     var leftover = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var firstStream: Unmanaged<HTTP2Stream>?
     public internal(set) var streamCount = 0
+    var streamCache = StreamCache()
     var drainIsAsked = false
     var isDelivering = false
     public internal(set) var hasFailed = false
@@ -154,15 +155,18 @@ internal import CNghttp2
         unsafe self.delegate = nil
     }
 
-    func attach(_ stream: HTTP2Stream, id: Int32) {
-        let own = unsafe Unmanaged.passRetained(stream)
-        stream.id = id
-        unsafe stream.session = Unmanaged.passUnretained(self)
-        unsafe stream.previous = nil
-        unsafe stream.next = self.firstStream
+    /// - Parameter own: the session's reference, which `end` gives back.
+    func attach(_ own: Unmanaged<HTTP2Stream>, id: Int32) {
+        unsafe own._withUnsafeGuaranteedRef { stream in
+            stream.id = id
+            unsafe stream.session = Unmanaged.passUnretained(self)
+            unsafe stream.previous = nil
+            unsafe stream.next = self.firstStream
+        }
         unsafe self.firstStream?._withUnsafeGuaranteedRef { unsafe $0.previous = own }
         unsafe self.firstStream = own
         self.streamCount += 1
+        unsafe self.streamCache.insert(own, id, among: self.streamCount)
     }
 
     private func detach(_ stream: HTTP2Stream) {
@@ -181,6 +185,7 @@ internal import CNghttp2
         {
             self.expectHeaders(of: nil)
         }
+        self.streamCache.remove(stream.id)
         stream.id = 0
         self.streamCount -= 1
     }
@@ -210,6 +215,7 @@ internal import CNghttp2
         self.isDelivering = false
     }
 
+    @inline(__always)
     private func deliver(_ event: HTTP2Event) {
         switch event.kind {
         case .settings: unsafe self.delegate?.settingsArrived()
