@@ -2,7 +2,7 @@ internal import CNghttp2
 
 /// What nghttp2 calls. A callback records an event and returns; `deliver` acts on it when the C call is over.
 extension HTTP2Session {
-    static func install(on callbacks: OpaquePointer) {
+    static func install(on callbacks: OpaquePointer, for role: Role) {
         unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, userData in
             guard unsafe UInt32(header!.pointee.type) == NGHTTP2_SETTINGS.rawValue else { return 0 }
             guard unsafe header!.pointee.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return 0 }
@@ -29,8 +29,11 @@ extension HTTP2Session {
                 unsafe $0.onBody(streamID, UnsafeRawBufferPointer(start: bytes, count: count))
             }
         }
-        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
-            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrameSent(frame!) }
+        // Nobody asks what a client session has sent: 50 instructions of each frame.
+        if role == .server {
+            unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
+                unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrameSent(frame!) }
+            }
         }
         unsafe nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks) { _, _, _, _, _, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { $0.onInvalidHeader() }
@@ -142,11 +145,11 @@ extension HTTP2Session {
         self.role == .server ? Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
     }
 
+    /// Server sessions only.
     func onFrameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
         let header = unsafe frame.pointee.hd
         switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
-            guard self.role == .server else { return 0 }
             self.gate?.answered()
             if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
                 let stream = unsafe self.attachedStream(header.stream_id),

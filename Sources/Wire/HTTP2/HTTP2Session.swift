@@ -67,9 +67,9 @@ internal import CNghttp2
         let status =
             switch role {
             case .server:
-                unsafe nghttp2_session_server_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
+                unsafe nghttp2_session_server_new3(&raw, factory.serverCallbacks, nil, factory.options, factory.memory)
             case .client:
-                unsafe nghttp2_session_client_new3(&raw, factory.callbacks, nil, factory.options, factory.memory)
+                unsafe nghttp2_session_client_new3(&raw, factory.clientCallbacks, nil, factory.options, factory.memory)
             }
         guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
         unsafe self.raw = raw
@@ -151,6 +151,7 @@ internal import CNghttp2
         precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()
+        self.streamCache.removeAll()
         while let stream = unsafe self.firstStream { unsafe self.end(stream, .connectionLost) }
         unsafe self.delegate = nil
     }
@@ -185,7 +186,6 @@ internal import CNghttp2
         {
             self.expectHeaders(of: nil)
         }
-        self.streamCache.remove(stream.id)
         stream.id = 0
         self.streamCount -= 1
     }

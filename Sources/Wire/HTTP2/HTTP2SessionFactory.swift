@@ -4,7 +4,8 @@ internal import CNghttp2
 /// Makes the sessions of one loop: callbacks and options are set once and shared by all of them.
 /// Safe to use: the C objects never leave this class and are freed once, in deinit, after nghttp2 has copied them.
 @safe public final class HTTP2SessionFactory {
-    let callbacks: OpaquePointer
+    let serverCallbacks: OpaquePointer
+    let clientCallbacks: OpaquePointer
     let options: OpaquePointer
     /// What sessions allocate through. nghttp2 copies it, and header buffers carry it with them: they may outlive their
     /// session, and be freed on another thread.
@@ -14,12 +15,10 @@ internal import CNghttp2
     public let headerList = HeaderList()
 
     public init(settings: HTTP2Settings) {
-        var callbacks: OpaquePointer?
         var options: OpaquePointer?
-        guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, unsafe nghttp2_option_new(&options) == 0,
-            let callbacks = unsafe callbacks, let options = unsafe options
-        else { fatalError("out of memory for nghttp2's callbacks") }
-        unsafe HTTP2Session.install(on: callbacks)
+        guard unsafe nghttp2_option_new(&options) == 0, let options = unsafe options else {
+            fatalError("out of memory for nghttp2's options")
+        }
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
         unsafe nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(Int32.max))
@@ -36,15 +35,26 @@ internal import CNghttp2
             to: nghttp2_mem(
                 mem_user_data: nil, malloc: homing_cells_malloc, free: homing_cells_free, calloc: homing_cells_calloc,
                 realloc: homing_cells_realloc))
-        unsafe self.callbacks = callbacks
+        unsafe self.serverCallbacks = Self.makeCallbacks(for: .server)
+        unsafe self.clientCallbacks = Self.makeCallbacks(for: .client)
         unsafe self.options = options
         self.settings = settings
     }
 
     deinit {
-        unsafe nghttp2_session_callbacks_del(self.callbacks)
+        unsafe nghttp2_session_callbacks_del(self.serverCallbacks)
+        unsafe nghttp2_session_callbacks_del(self.clientCallbacks)
         unsafe nghttp2_option_del(self.options)
         unsafe self.memory.deallocate()
+    }
+
+    private static func makeCallbacks(for role: HTTP2Session.Role) -> OpaquePointer {
+        var callbacks: OpaquePointer?
+        guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, let callbacks = unsafe callbacks else {
+            fatalError("out of memory for nghttp2's callbacks")
+        }
+        unsafe HTTP2Session.install(on: callbacks, for: role)
+        return unsafe callbacks
     }
 }
 

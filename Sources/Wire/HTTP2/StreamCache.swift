@@ -2,7 +2,8 @@
 /// them all, takes 35 instructions and two cache lines more.
 ///
 /// A stream has one place, which it may lose to another; then nghttp2 is asked again.
-/// Safe to use: the session removes a stream before it gives up its reference; the memory is freed once, in deinit.
+/// Safe to use: a stream is removed when nghttp2 closes it, or all are with their connection, and is the session's until
+/// then; the memory is freed once, in deinit.
 @safe struct StreamCache: ~Copyable {
     private var streams: UnsafeMutablePointer<Unmanaged<HTTP2Stream>?>?
     /// A power of two, or 0 until the first stream comes: an idle connection needs none.
@@ -34,6 +35,11 @@
         if let streams = unsafe self.streams { unsafe streams[self.place(of: id)] = nil }
     }
 
+    mutating func removeAll() {
+        if let streams = unsafe self.streams { unsafe streams.update(repeating: nil, count: self.capacity) }
+    }
+
+    @inline(never)
     private mutating func grow(to count: Int) {
         while self.capacity < count { self.capacity = max(4, self.capacity * 2) }
         // Those that were here are found again when they are asked for.

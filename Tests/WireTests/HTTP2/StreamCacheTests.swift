@@ -41,5 +41,7 @@ struct StreamCacheTests {
         }
         #expect(streams.allSatisfy { stream in unsafe cache.find(stream.id)?.takeUnretainedValue() === stream })
         #expect(unsafe cache.find(99) == nil && cache.find(229) == nil)
+        cache.removeAll()
+        #expect(streams.allSatisfy { stream in unsafe cache.find(stream.id) == nil })
     }
 }
