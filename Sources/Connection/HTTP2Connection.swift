@@ -124,7 +124,7 @@ open class HTTP2Connection: LinkHandler, LinkOwner, HTTP2SessionDelegate {
     public final func linkReceived(_ bytes: RawSpan) {
         guard !self.sessionIsBroken, !self.isRefused else { return }
         self.heard(bytes.byteCount)
-        let now = self.session.role == .server ? Loop.now : 0
+        let now = self.loop.moment
         if !self.hasReceived {
             self.hasReceived = true
             self.beganNs = now

@@ -1,3 +1,4 @@
+public import Routing
 internal import Synchronization
 
 /// The last picks of one loop, and what every replica was sent by it.
@@ -22,23 +23,17 @@ public final class DecisionLog: Sendable {
     }
 
     /// Keeps a pick. Returns its serial, which names it when its answer comes.
-    public func picked(_ record: PickRecord) -> UInt64 {
+    public func picked(_ decision: PickDecision, _ call: PickedCall) -> UInt64 {
         self.state.withLock { state in
             state.count += 1
             let place = Int(state.count % UInt64(self.capacity))
-            state.records[place] = record
-            state.records[place].serial = state.count
-            while state.traffic.count <= record.slot { state.traffic.append(ReplicaTraffic()) }
+            state.records[place].take(decision, call, serial: state.count)
+            while state.traffic.count <= call.slot { state.traffic.append(ReplicaTraffic()) }
             // The slot's last owner is gone.
-            if state.traffic[record.slot].owner != record.owner {
-                state.traffic[record.slot] = ReplicaTraffic(owner: record.owner)
+            if state.traffic[call.slot].owner != call.owner {
+                state.traffic[call.slot] = ReplicaTraffic(owner: call.owner)
             }
-            state.traffic[record.slot].picks += 1
-            guard record.promptBytes > 0 else { return state.count }
-            state.traffic[record.slot].prompts += 1
-            state.traffic[record.slot].hits += record.matchedBytes > 0 ? 1 : 0
-            state.traffic[record.slot].promptBytes += record.promptBytes
-            state.traffic[record.slot].matchedBytes += record.matchedBytes
+            state.traffic[call.slot].count(decision)
             return state.count
         }
     }

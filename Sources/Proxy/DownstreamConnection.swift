@@ -25,18 +25,22 @@ public final class DownstreamConnection: HTTP2Connection {
     /// The cluster that everything on this listener goes to; nil when the request decides.
     var listenerCluster: Int? { self.access.cluster }
 
+    /// Why a call is not let in; nil when it is.
+    func refusal(of headers: HeaderBlock) -> LocalReply.Cause? { self.access.tokens.refusal(of: headers) }
+
     /// The caller's address, for logs.
     var peer: String { self.link.peer }
 
     /// From here it counts, so that handshakes that never end take no more room than connections that say nothing.
     public override func accepted() {
+        // Exactly: many are accepted in one moment, and the oldest makes room.
         self.idleSinceNs = Loop.now
         self.proxyLoop.accepted(self)
     }
 
-    public override func opened() { self.openedNs = Loop.now }
+    public override func opened() { self.openedNs = self.loop.moment }
 
-    public override func lastStreamClosed() { self.idleSinceNs = Loop.now }
+    public override func lastStreamClosed() { self.idleSinceNs = self.loop.moment }
 
     /// Says goodbye and closes; a caller that does not take that is cut at the next look.
     func endForGood(_ code: HTTP2ErrorCode = .noError, at now: UInt64) {
@@ -47,7 +51,7 @@ public final class DownstreamConnection: HTTP2Connection {
     }
 
     public override func refused(_ offence: HTTP2Offence) {
-        self.endedNs = Loop.now
+        self.endedNs = self.loop.moment
         self.proxyLoop.runtime.metrics.defended(offence)
     }
     public override func errorGoAwaySent(_ code: HTTP2ErrorCode) {

@@ -33,6 +33,45 @@ public struct PickRecord: Sendable {
     public var candidates = CandidateLoads()
 
     public init() {}
+
+    /// Writes over an older pick, in place: a record is large, and every call makes one.
+    mutating func take(_ decision: PickDecision, _ call: PickedCall, serial: UInt64) {
+        self.serial = serial
+        self.atNs = call.atNs
+        self.cluster = call.cluster
+        self.slot = call.slot
+        self.owner = call.owner
+        self.replica = decision.replica
+        self.method = call.method
+        self.reason = decision.reason
+        self.diverted = decision.diverted
+        self.retries = call.retries
+        self.matchedBlocks = decision.matchedBlocks
+        self.promptBlocks = decision.promptBlocks
+        self.matchedBytes = decision.matchedBytes
+        self.promptBytes = decision.promptBytes
+        self.expectedSeconds = decision.expectedSeconds
+        self.observedNs = 0
+        self.answersOnce = call.answersOnce
+        self.candidates = decision.candidates
+    }
+}
+
+/// The call that a pick was for.
+public struct PickedCall: Sendable {
+    /// When it was picked for, on the clock of the loops.
+    var atNs: UInt64 = 0
+    /// Position of the cluster in the directory.
+    var cluster = 0
+    /// Process-wide slot of the picked replica, and who has it.
+    var slot: Int
+    var owner: UInt64
+    /// Nil for a method that is not the protocol's.
+    var method: BackendMethod?
+    /// Replicas that it was given to before this one.
+    var retries = 0
+    /// Its answer comes once, at its end.
+    var answersOnce = false
 }
 
 /// What one replica was sent since it joined, and how soon it answered. Sums, of which a reader takes differences.
@@ -53,6 +92,15 @@ public struct ReplicaTraffic: Sendable, Equatable {
     public var firstResponseNs = 0
 
     public init(owner: UInt64 = 0) { self.owner = owner }
+
+    mutating func count(_ pick: PickDecision) {
+        self.picks += 1
+        guard pick.promptBytes > 0 else { return }
+        self.prompts += 1
+        self.hits += pick.matchedBytes > 0 ? 1 : 0
+        self.promptBytes += pick.promptBytes
+        self.matchedBytes += pick.matchedBytes
+    }
 
     /// The sums of two loops for one replica.
     public static func + (left: Self, right: Self) -> Self {

@@ -19,12 +19,15 @@ public final class ProxyLoop {
     let accessLog: AccessLogWriter
     /// The last picks of this loop; may be read from every thread.
     public let decisions = DecisionLog()
-    /// By position of the cluster: the chain of the prompt being routed. Reused, since a pick is over before the next.
-    var chains: [PrefixChain]
+    /// By position of the cluster: the chain of the prompt being routed. Reused, since a pick is over before the next; nil
+    /// while it is lent.
+    private var chains: ContiguousArray<PrefixChain?>
     private var connections: [ObjectIdentifier: DownstreamConnection] = [:]
     private var idleStreams: [ProxyStream] = []
     private var deadlines = DeadlineWheel<ProxyStream>(at: Loop.now)
     private var wheelIsTurning = false
+    /// Of the calls that have begun.
+    private var lastSerial: UInt64 = 0
     private(set) var isDraining = false
     var upkeepIsScheduled = false
     /// Who watches a service by `grpc.health.v1`.
@@ -40,7 +43,7 @@ public final class ProxyLoop {
         self.upstream = upstream
         self.sessionFactory = HTTP2SessionFactory(settings: HTTP2Settings(runtime.settings))
         self.accessLog = AccessLogWriter(to: runtime.accessLog)
-        self.chains = runtime.sections.map { PrefixChain(settings: $0.routing) }
+        self.chains = ContiguousArray(runtime.sections.map { PrefixChain(settings: $0.routing) })
     }
 
     /// New settings: for connections and streams that begin from now on.
@@ -105,7 +108,7 @@ public final class ProxyLoop {
     // MARK: Deadlines
 
     func watch(_ stream: ProxyStream, deadlineNs: UInt64) {
-        self.deadlines.add(stream, serial: stream.startNs, deadlineNs: deadlineNs, at: Loop.now)
+        self.deadlines.add(stream, serial: stream.serial, deadlineNs: deadlineNs, at: self.loop.moment)
         self.turnWheel()
     }
 
@@ -120,13 +123,26 @@ public final class ProxyLoop {
     private func tick() {
         self.wheelIsTurning = false
         let late = self.deadlines.expired(at: Loop.now) { stream, serial in
-            stream.startNs == serial && stream.phase != .ended
+            stream.serial == serial && stream.phase != .ended
         }
         for stream in late { stream.deadlinePassed() }
         self.turnWheel()
     }
 
     // MARK: Streams
+
+    /// Lends the cluster's chain. It is taken out meanwhile, since a copy would count six references up and down.
+    func withChain<Result>(_ position: Int, _ body: (inout PrefixChain) -> Result) -> Result {
+        guard var chain = self.chains[position].take() else { preconditionFailure("a pick is over before the next") }
+        let result = body(&chain)
+        self.chains[position] = consume chain
+        return result
+    }
+
+    func nextSerial() -> UInt64 {
+        self.lastSerial += 1
+        return self.lastSerial
+    }
 
     func makeStream() -> ProxyStream {
         self.idleStreams.popLast() ?? ProxyStream(on: self)

@@ -2,6 +2,7 @@ public import Logging
 public import Telemetry
 internal import Transport
 public import Upstream
+internal import Wire
 
 /// What all loops of a proxy share: settings, clusters, counters. Never changed: new settings make a new one, which every
 /// loop takes up in its turn, and streams keep the one that they began with. Safe to use from every thread.
@@ -10,6 +11,8 @@ public final class ProxyRuntime: Sendable {
     /// How many loops share the limits of the process.
     public let loopCount: Int
     public let directory: ClusterDirectory
+    /// The directory's clusters once more, for the path of a stream.
+    let homes: [BackReference<Cluster>]
     /// Settings of the clusters, by position in the directory.
     let sections: [ClusterSettings]
     /// What requests to them change, by position in the directory.
@@ -28,6 +31,7 @@ public final class ProxyRuntime: Sendable {
         self.settings = settings
         self.loopCount = loopCount
         self.directory = directory
+        self.homes = directory.clusters.map { BackReference($0) }
         let sections = directory.clusters.map(\.settings)
         self.sections = sections
         self.ways = zip(directory.clusters, sections).map { UpstreamWay(to: $0, $1.auth) }

@@ -45,7 +45,7 @@ extension ProxyStream {
     func routeByKey(_ length: Int) {
         guard let method = self.method, let kind = StickyKey(of: method) else { return self.route(promptIn: nil) }
         let key = self.withHeldMessage(length) { message in
-            try? StickyKey.read(message, of: method, in: self.proxyLoop.arena) { Self.digest(kind, $0) }
+            try? StickyKey.read(message, of: method, in: self.arena) { Self.digest(kind, $0) }
         }
         if let key = key ?? nil { self.bond = .sticky(key) }
         switch method {
@@ -108,7 +108,7 @@ extension ProxyStream {
         case .memo(let request, let generation): cluster.memo.keep(message, for: request, asked: generation)
         case .job(let kind):
             let key = message.withRawSpan { message in
-                try? StickyKey.readResult(message, in: self.proxyLoop.arena) { Self.digest(kind, $0) }
+                try? StickyKey.readResult(message, in: self.arena) { Self.digest(kind, $0) }
             }
             if let key = key ?? nil { cluster.remember(key, replica) }
         }

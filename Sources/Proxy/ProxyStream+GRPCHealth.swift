@@ -22,19 +22,4 @@ extension ProxyStream {
             self.proxyLoop.tellWatchers()
         }
     }
-
-    /// An answer of our own begins, of messages that are sent one by one.
-    private func beginMessages() {
-        self.phase = .replied
-        self.status = .ok
-        guard self.isAttached else { return }
-        self.respond(ended: false) { list in
-            list.append(":status", 200)
-            list.append("content-type", "application/grpc")
-        }
-        self.forgetHeldRequest()
-    }
-
-    /// It ends.
-    func endMessages() { self.endBody(trailers: [("grpc-status", "0")]) }
 }

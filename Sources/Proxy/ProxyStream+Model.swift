@@ -50,11 +50,11 @@ extension ProxyStream {
         return self.withHeldMessage(length) { message in
             switch method {
             case .predict, .predictStream:
-                try? PromptHint.readPredict(message, in: self.proxyLoop.arena) { (hint: borrowing PromptHint) in
+                try? PromptHint.readPredict(message, in: self.arena) { (hint: borrowing PromptHint) in
                     hint.withModelIdentity { $0.copied }
                 }
             default:
-                (try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { $0.copied }) ?? nil
+                (try? ModelIdentity.read(message, of: method, in: self.arena) { $0.copied }) ?? nil
             }
         }
     }
@@ -82,7 +82,7 @@ extension ProxyStream {
     func runLater<Result: Sendable>(
         _ work: @escaping @Sendable () async -> Result, _ body: @escaping @Sendable (ProxyStream, Result) -> Void
     ) {
-        let stream = LoopBound(Weak(self), on: self.proxyLoop.loop)
+        let stream = LoopBound(Weak(self), on: self.loop)
         let id = self.id
         let began = self.startNs
         self.lateWork = Task {

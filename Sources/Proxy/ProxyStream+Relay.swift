@@ -19,7 +19,7 @@ extension ProxyStream {
             list.append(unindexed: "authorization", token.revealHeader())
         }
         self.addRequestID(to: list)
-        if self.hasDeadline, let remaining = self.remainingNs(at: Loop.now) {
+        if self.hasDeadline, let remaining = self.remainingNs(at: self.loop.moment) {
             list.append(unindexed: "grpc-timeout", GRPCTimeout.text(nanoseconds: remaining))
         }
         return self.requestIsHeadersOnly
@@ -30,7 +30,7 @@ extension ProxyStream {
         self.leg.send(bytes)
         let total = self.runtime.settings.maxTotalHeldBytes / self.runtime.loopCount
         if self.leg.canSendBodyAgain,
-            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.proxyLoop.upstream.account.bytes > total
+            self.leg.heldBytes > self.runtime.settings.maxHeldBytes || self.upstream.account.bytes > total
         {
             // Too much to keep for a retry; from here the stream stays with its replica.
             self.leg.dropBodyKeptForRetry()
@@ -63,11 +63,11 @@ extension ProxyStream {
     private func beginAnswer(ended: Bool, status: GRPCStatus?) {
         self.phase = .answering
         self.leg.dropBodyKeptForRetry()
-        self.firstResponseNs = Loop.now
+        self.firstResponseNs = self.loop.moment
         self.tellHealth(of: status)
         if let cluster = self.cluster {
-            self.runtime.directory.clusters[cluster].metrics.timeToFirstResponse
-                .record(Int(self.firstResponseNs - self.startNs))
+            let elapsed = Int(self.firstResponseNs - self.startNs)
+            self.runtime.homes[cluster].with { $0.responded(after: elapsed) }
         }
         if ended { self.status = status?.code ?? .unknown }
         self.relayHeaders(ended: ended)
@@ -104,7 +104,7 @@ extension ProxyStream {
         let isWhole = isFirst && self.responseCount.isBetweenMessages
         self.responseCount.count(bytes)
         if isFirst, self.responseCount.messages > 0 {
-            let now = Loop.now
+            let now = self.loop.moment
             self.noteFirstMessage(at: now)
             self.firstMessageArrived(isWhole ? bytes : nil, at: now)
         }
@@ -115,13 +115,14 @@ extension ProxyStream {
     /// Tells routing that the prompt is done, and what the reply says about it if it came in one piece.
     private func firstMessageArrived(_ bytes: RawSpan?, at now: UInt64) {
         guard case .affinity = self.handling, let cluster = self.cluster, let lease = self.leg.lease else { return }
-        self.runtime.directory.clusters[cluster].firstResponse(lease, at: now)
+        // Of an answer that comes once the end tells as much.
+        if !self.answersOnce { self.runtime.homes[cluster].with { $0.firstResponse(lease, at: now) } }
         guard let bytes, let prefix = try? GRPCFramePrefix(bytes), !prefix.isCompressed,
             bytes.byteCount >= GRPCFramePrefix.byteCount + Int(prefix.length)
         else { return }
         let message = bytes.extracting(
             GRPCFramePrefix.byteCount..<GRPCFramePrefix.byteCount + Int(prefix.length))
-        guard let work = try? Reply.work(in: message, self.proxyLoop.arena) else { return }
+        guard let work = try? Reply.work(in: message, self.arena) else { return }
         self.leg.observation = StreamObservation(
             promptTokens: max(0, work.promptTokens), outputTokens: max(0, work.outputTokens),
             promptMs: work.promptMs.isFinite ? max(0, work.promptMs) : 0)
@@ -175,6 +176,14 @@ extension ProxyStream {
 
     /// Answers the caller with one message of our own and OK.
     func reply(message: [UInt8]) {
+        self.beginMessages()
+        guard self.isAttached else { return }
+        self.send(GRPCFrame.framed(message))
+        self.endMessages()
+    }
+
+    /// An answer of our own begins, of messages that are sent one by one.
+    func beginMessages() {
         self.phase = .replied
         self.status = .ok
         guard self.isAttached else { return }
@@ -182,10 +191,11 @@ extension ProxyStream {
             list.append(":status", 200)
             list.append("content-type", "application/grpc")
         }
-        self.send(GRPCFrame.framed(message))
-        self.endBody(trailers: [("grpc-status", "0")])
         self.forgetHeldRequest()
     }
+
+    /// It ends.
+    func endMessages() { self.endBody(trailers: [("grpc-status", "0")]) }
 
     /// An answer that had begun cannot go on: what has been relayed is followed by trailers that say so.
     func endBroken(_ reply: LocalReply) {

@@ -28,17 +28,21 @@ extension ProxyStream {
     func hold(_ bytes: RawSpan) {
         self.leg.send(bytes)
         self.waitingBytes += bytes.byteCount
-        self.metrics.heldBytes.add(bytes.byteCount)
         self.creditedBytes += bytes.byteCount
         self.consume(bytes.byteCount)
-        guard self.phase == .holding else { return }
+        guard self.phase == .holding else { return self.countHeldBytes() }
         if let length = self.heldMessageLength {
+            // Nearly always at once, and then never counted.
             guard self.handling.isLocal else { return self.route(firstMessageBytes: length) }
+            self.countHeldBytes()
             // Answered when the caller has said everything, which is no more than this.
             if self.leg.unframedBytes > max(length, self.runtime.settings.maxHeldBytes) {
                 self.reply(LocalReply(.requestTooLarge))
             }
-        } else if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless
+            return
+        }
+        self.countHeldBytes()
+        if self.leg.unframedBytes > self.runtime.settings.maxHeldBytes || self.heldPrefixIsHopeless
             || self.isOneHeldTooMany
         {
             guard !self.handling.isLocal else { return self.reply(LocalReply(.requestTooLarge)) }
@@ -47,6 +51,12 @@ extension ProxyStream {
             self.chooseCluster(naming: nil)
             self.route(promptIn: nil)
         }
+    }
+
+    /// The bytes that wait go on waiting: they count for the process from now on.
+    func countHeldBytes() {
+        self.metrics.heldBytes.add(self.waitingBytes - self.countedBytes)
+        self.countedBytes = self.waitingBytes
     }
 
     /// Whether all streams of the process together hold more than they may.
@@ -58,9 +68,10 @@ extension ProxyStream {
 
     /// The held bytes have gone on their way, or are not needed any more.
     func stopHolding() {
-        guard self.waitingBytes > 0 else { return }
-        self.metrics.heldBytes.subtract(self.waitingBytes)
         self.waitingBytes = 0
+        guard self.countedBytes > 0 else { return }
+        self.metrics.heldBytes.subtract(self.countedBytes)
+        self.countedBytes = 0
     }
 
     /// Length of the first held message with its prefix, when it is whole; nil while it is not.
@@ -142,8 +153,8 @@ extension ProxyStream {
     private func readPrompt(_ length: Int, _ body: (borrowing PromptHint) -> Void) -> Bool {
         let read: Void? = self.withHeldMessage(length) { message in
             self.isScore
-                ? try? PromptHint.readScore(message, in: self.proxyLoop.arena, body)
-                : try? PromptHint.readPredict(message, in: self.proxyLoop.arena, body)
+                ? try? PromptHint.readScore(message, in: self.arena, body)
+                : try? PromptHint.readPredict(message, in: self.arena, body)
         }
         return read != nil
     }
@@ -152,19 +163,21 @@ extension ProxyStream {
 
     /// Fills the cluster's chain with the prompt, as the cluster's settings say.
     private func makeChain(of hint: borrowing PromptHint, in cluster: Int) {
-        self.proxyLoop.chains[cluster].begin(salt: hint.withModelIdentity { PrefixChain.salt(model: $0) })
-        switch self.proxyLoop.chains[cluster].mode {
-        case .compatible: hint.forEachTextPart { self.proxyLoop.chains[cluster].append($0) }
-        case .own:
-            hint.forEachCachePart { part, bytes in
-                switch part {
-                case .text: self.proxyLoop.chains[cluster].append(bytes)
-                case .attachment: self.proxyLoop.chains[cluster].append(digestOf: bytes)
-                case .messageEnd: self.proxyLoop.chains[cluster].cut()
+        self.proxyLoop.withChain(cluster) { chain in
+            chain.begin(salt: hint.withModelIdentity { PrefixChain.salt(model: $0) })
+            switch chain.mode {
+            case .compatible: hint.forEachTextPart { chain.append($0) }
+            case .own:
+                hint.forEachCachePart { part, bytes in
+                    switch part {
+                    case .text: chain.append(bytes)
+                    case .attachment: chain.append(digestOf: bytes)
+                    case .messageEnd: chain.cut()
+                    }
                 }
             }
+            chain.finish()
         }
-        self.proxyLoop.chains[cluster].finish()
     }
 
     /// Whether the call has one answer, at its end.
@@ -173,7 +186,7 @@ extension ProxyStream {
     func routeByModel(_ length: Int) {
         guard let method = self.method else { return self.route(promptIn: nil) }
         let read: Void?? = self.withHeldMessage(length) { message in
-            try? ModelIdentity.read(message, of: method, in: self.proxyLoop.arena) { self.chooseCluster(naming: $0) }
+            try? ModelIdentity.read(message, of: method, in: self.arena) { self.chooseCluster(naming: $0) }
         }
         if read == nil { self.chooseCluster(naming: nil) }
         self.route(promptIn: nil)
@@ -194,37 +207,32 @@ extension ProxyStream {
     /// Picks a replica and opens the upstream leg. `promptIn`: the cluster whose chain holds this stream's prompt.
     func route(promptIn chain: Int?) {
         guard let position = self.cluster else { return self.reply(LocalReply(.unknownModel)) }
-        if let chain {
-            self.pick(in: position, self.proxyLoop.chains[chain])
-        } else {
-            self.proxyLoop.chains[position].removeAll(keepingCapacity: true)
-            self.pick(in: position, self.proxyLoop.chains[position])
-        }
-    }
-
-    private func pick(in position: Int, _ chain: PrefixChain) {
-        let cluster = self.runtime.directory.clusters[position]
-        let now = Loop.now
-        switch self.ask(cluster, position, chain, excluding: self.tried, retry: nil, at: now) {
-        case .picked(let replica): self.go(to: replica, in: cluster, at: now)
-        case .waits(let number): self.startWaiting(position, number, retry: nil)
-        case .refused(let refusal): self.reply(LocalReply(refusal))
-        case .none: self.reply(Self.reply(to: cluster.shortage()))
+        if chain == nil { self.proxyLoop.withChain(position) { $0.removeAll(keepingCapacity: true) } }
+        let now = self.loop.moment
+        self.runtime.homes[position].with { cluster in
+            switch self.ask(cluster, position, promptIn: chain ?? position, excluding: [], retry: nil, at: now) {
+            case .picked(let replica): self.go(to: replica, in: cluster, at: now)
+            case .waits(let number): self.startWaiting(position, number, retry: nil)
+            case .refused(let refusal): self.reply(LocalReply(refusal))
+            case .none: self.reply(Self.reply(to: cluster.shortage()))
+            }
         }
     }
 
     /// Opens the upstream leg to the replica that was picked, by `decision`.
-    func go(to replica: Replica, in cluster: Cluster, at now: UInt64) {
+    func go(to picked: consuming Replica, in cluster: Cluster, at now: UInt64) {
         self.phase = .routed
         self.stopHolding()
-        self.replica = replica
-        self.noteDecision(for: replica, at: now)
+        // All loops count references to a replica: once per call is enough.
+        let replica = BackReference(picked)
+        self.replica = consume picked
+        replica.with { self.noteDecision(for: $0, at: now) }
         self.leg.forgetReceived()
         self.leg.lease = self.decision?.lease
         self.leg.expectedNs = self.expectedNs
         if !self.leg.canSendBodyAgain, self.tried.isEmpty { self.leg.keepBodyForRetry() }
         if self.requestHasEnded, !self.requestIsHeadersOnly { self.leg.endBody() }
-        self.leg.open(on: self.proxyLoop.upstream.client(of: replica, in: cluster), at: now)
+        replica.with { self.leg.open(on: self.upstream.client(of: $0, in: cluster), at: now) }
     }
 
     static func reply(to shortage: Cluster.Shortage) -> LocalReply {
@@ -285,10 +293,10 @@ extension ProxyStream {
         self.tried.append(failed.id)
         // What the lost replica's side took was given back to the caller then, so not when it is framed again.
         self.creditedBytes += self.leg.rewindBody()
-        let chain = self.chainOfKeptPrompt(in: position)
-        let now = Loop.now
+        self.makeChainOfKeptPrompt(in: position)
+        let now = self.loop.moment
         let excluded = sameReplica ? [] : self.tried
-        switch self.ask(cluster, position, chain, excluding: excluded, retry: cause, at: now) {
+        switch self.ask(cluster, position, promptIn: position, excluding: excluded, retry: cause, at: now) {
         case .picked(let replica):
             cluster.metrics.retried(cause)
             self.go(to: replica, in: cluster, at: now)
@@ -300,14 +308,13 @@ extension ProxyStream {
         return true
     }
 
-    /// The chain of the prompt, made again from the bytes that were kept; empty for a stream without one.
-    private func chainOfKeptPrompt(in cluster: Int) -> PrefixChain {
-        self.proxyLoop.chains[cluster].removeAll(keepingCapacity: true)
-        guard self.handling == .affinity || self.handling == .followed else { return self.proxyLoop.chains[cluster] }
+    /// Makes the cluster's chain that of the prompt again, from the bytes that were kept; empty for a stream without one.
+    private func makeChainOfKeptPrompt(in cluster: Int) {
+        self.proxyLoop.withChain(cluster) { $0.removeAll(keepingCapacity: true) }
+        guard self.handling == .affinity || self.handling == .followed else { return }
         if let length = self.heldMessageLength, !self.heldMessageIsCompressed {
             _ = self.readPrompt(length) { self.makeChain(of: $0, in: cluster) }
         }
-        return self.proxyLoop.chains[cluster]
     }
 }
 

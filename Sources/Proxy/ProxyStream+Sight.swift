@@ -9,33 +9,20 @@ extension ProxyStream {
     /// A replica was picked.
     func noteDecision(for replica: Replica, at now: UInt64) {
         guard let decision = self.decision else { return }
-        var record = PickRecord()
-        record.atNs = now
-        record.cluster = self.cluster ?? 0
-        record.slot = replica.slot
-        record.owner = replica.serial
-        record.replica = replica.id
-        record.method = self.method
-        record.reason = decision.reason
-        record.diverted = decision.diverted
-        record.retries = self.tried.count
-        record.matchedBlocks = decision.matchedBlocks
-        record.promptBlocks = decision.promptBlocks
-        record.matchedBytes = decision.matchedBytes
-        record.promptBytes = decision.promptBytes
-        record.expectedSeconds = decision.expectedSeconds
-        record.answersOnce = self.answersOnce
-        record.candidates = decision.candidates
+        let serial = self.decisions.picked(
+            decision,
+            PickedCall(
+                atNs: now, cluster: self.cluster ?? 0, slot: replica.slot, owner: replica.serial, method: self.method,
+                retries: self.tried.count, answersOnce: self.answersOnce))
         self.notedPick = NotedPick(
-            serial: self.proxyLoop.decisions.picked(record), atNs: record.atNs, slot: record.slot, owner: record.owner,
-            hasPrompt: record.promptBytes > 0)
+            serial: serial, atNs: now, slot: replica.slot, owner: replica.serial, hasPrompt: decision.promptBytes > 0)
     }
 
     /// The first whole message of the answer is here.
     /// - Parameter now: its moment.
     func noteFirstMessage(at now: UInt64) {
         guard let pick = self.notedPick else { return }
-        self.proxyLoop.decisions.answered(
+        self.decisions.answered(
             pick.serial, slot: pick.slot, owner: pick.owner, after: now - pick.atNs,
             countsAsFirstToken: !self.answersOnce && pick.hasPrompt)
     }

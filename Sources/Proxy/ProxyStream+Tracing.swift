@@ -9,7 +9,7 @@ extension ProxyStream {
 
     /// The model that the call names. Kept only when there is a log to write it to.
     func noteModel(_ name: RawSpan) {
-        guard self.runtime.accessLog.isOn, name.byteCount > 0 else { return }
+        guard name.byteCount > 0, self.runtime.accessLog.isOn else { return }
         self.model = name.extracting(first: Self.mostNameBytes).text
     }
 

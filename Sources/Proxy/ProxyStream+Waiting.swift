@@ -24,33 +24,40 @@ extension ProxyStream {
         let retry: RetryCause?
     }
 
-    /// Asks the cluster for a replica; when it picks one, `decision` says why. A call that belongs to one goes there at once, since it would be of no use elsewhere.
+    /// Asks the cluster for a replica; when it picks one, `decision` says why. A call that belongs to one goes there at
+    /// once, since it would be of no use elsewhere.
     /// - Parameters:
     ///   - position: of the cluster in the directory.
+    ///   - chain: position of the cluster whose chain holds the prompt.
     ///   - now: the moment of asking.
     func ask(
-        _ cluster: Cluster, _ position: Int, _ chain: PrefixChain, excluding tried: [ReplicaID], retry: RetryCause?,
+        _ cluster: Cluster, _ position: Int, promptIn chain: Int, excluding tried: [ReplicaID], retry: RetryCause?,
         at now: UInt64
     ) -> Cluster.PickResult {
-        if let bond = self.bond {
-            guard let found = cluster.pick(bond, chain, excluding: tried, at: now) else { return .none }
-            self.decision = found.1
-            return .picked(found.0)
+        self.proxyLoop.withChain(chain) { chain in
+            if let bond = self.bond {
+                guard let found = cluster.pick(bond, chain, excluding: tried, at: now) else { return .none }
+                self.decision = found.1
+                return .picked(found.0)
+            }
+            return cluster.pickOrWait(
+                chain, excluding: tried, answersOnce: self.answersOnce, on: self.loop, at: now,
+                decision: &self.decision,
+                terms: { self.waitTerms(in: position, isRetry: retry != nil) },
+                waiter: { self.waiter(in: position, number: $0) })
         }
-        let loop = self.proxyLoop.loop
-        return cluster.pickOrWait(
-            chain, excluding: tried, answersOnce: self.answersOnce, on: loop, at: now,
-            decision: &self.decision,
-            terms: { self.waitTerms(in: position, isRetry: retry != nil) },
-            waiter: { number in
-                let bound = LoopBound(self, on: loop)
-                return { outcome in loop.execute { bound.value.waitEnded(position, number, outcome) } }
-            })
+    }
+
+    private func waiter(in position: Int, number: UInt64) -> Cluster.Waiter {
+        let loop = self.loop
+        let bound = LoopBound(self, on: loop)
+        return { outcome in loop.execute { bound.value.waitEnded(position, number, outcome) } }
     }
 
     /// It waits from now on. Bytes that it has stay held, and its caller's window stays as it is.
     func startWaiting(_ position: Int, _ number: UInt64, retry: RetryCause?) {
         self.phase = .waiting
+        self.countHeldBytes()
         self.waiting = Waiting(cluster: position, number: number, sinceNs: Loop.now, retry: retry)
     }
 
@@ -66,7 +73,7 @@ extension ProxyStream {
     func holdWhileWaiting(_ bytes: RawSpan) {
         self.leg.send(bytes)
         self.waitingBytes += bytes.byteCount
-        self.metrics.heldBytes.add(bytes.byteCount)
+        self.countHeldBytes()
     }
 
     /// The cluster's answer has come to this loop. The object may stand for another stream by now.

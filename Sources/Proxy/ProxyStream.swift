@@ -19,6 +19,12 @@ final class ProxyStream: HTTP2Stream {
     enum Phase { case begun, holding, waiting, routed, answering, replied, ended }
 
     let proxyLoop: ProxyLoop
+    // What it uses of its loop, held here: what is reached through another object is counted at each use.
+    let loop: Loop
+    let upstream: UpstreamLoop
+    let arena: MessageArena
+    let decisions: DecisionLog
+    private let accessLog: AccessLogWriter
     /// The loop's when the stream began: new settings are for the streams after it.
     private(set) var runtime: ProxyRuntime
     let metrics: ProxyMetrics
@@ -67,6 +73,8 @@ final class ProxyStream: HTTP2Stream {
     /// What runs off the loop for this stream.
     var lateWork: Task<Void, Never>?
 
+    /// Different for every call that the object stands for.
+    private(set) var serial: UInt64 = 0
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
     private(set) var deadlineNs: UInt64 = 0
@@ -79,6 +87,8 @@ final class ProxyStream: HTTP2Stream {
     var creditedBytes = 0
     /// Bytes that wait for the first message to be whole.
     var waitingBytes = 0
+    /// Those of them that the process counts.
+    var countedBytes = 0
     /// Whether a byte has moved since the loop last looked, and when it first found that none had.
     var progressed = true
     var quietSinceNs: UInt64 = 0
@@ -89,6 +99,11 @@ final class ProxyStream: HTTP2Stream {
 
     init(on proxyLoop: ProxyLoop) {
         self.proxyLoop = proxyLoop
+        self.loop = proxyLoop.loop
+        self.upstream = proxyLoop.upstream
+        self.arena = proxyLoop.arena
+        self.decisions = proxyLoop.decisions
+        self.accessLog = proxyLoop.accessLog
         self.runtime = proxyLoop.runtime
         self.metrics = proxyLoop.runtime.metrics
         self.leg = RelayLeg(account: proxyLoop.upstream.account)
@@ -101,7 +116,8 @@ final class ProxyStream: HTTP2Stream {
         self.connection = connection
         self.keptAlive = self
         if self.runtime !== self.proxyLoop.runtime { self.runtime = self.proxyLoop.runtime }
-        self.startNs = Loop.now
+        self.startNs = self.loop.moment
+        self.serial = self.proxyLoop.nextSerial()
         self.metrics.activeStreams.add()
     }
 
@@ -129,7 +145,7 @@ final class ProxyStream: HTTP2Stream {
         guard self.headers.withValue(.contentType, { $0.isGRPCContentType }) ?? false else {
             return self.reply(LocalReply(.unsupportedMediaType))
         }
-        if let refusal = self.connection?.access.tokens.refusal(of: self.headers) {
+        if let refusal = self.connection?.refusal(of: self.headers) {
             return self.reply(LocalReply(refusal))
         }
         switch self.runtime.settings.explain {
@@ -273,7 +289,7 @@ final class ProxyStream: HTTP2Stream {
         self.stopHolding()
         self.metrics.activeStreams.subtract()
         self.metrics.ended(cluster: self.cluster ?? 0, method: self.methodPosition, status: self.status)
-        self.proxyLoop.accessLog.write(always: !self.isOK, self.accessLogEntry())
+        self.accessLog.write(always: !self.isOK, self.accessLogEntry())
         self.makeReusable()
     }
 

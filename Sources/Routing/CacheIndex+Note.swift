@@ -141,8 +141,7 @@ extension CacheIndex {
                 guard entry >= 0, !run.isFull else { break }
                 entry = self.touchBehind(entry, &run)
             }
-            self.caches[slot].leave(run.left)
-            self.caches[slot].add(run.came)
+            self.caches[slot].move(run.left, to: run.came)
             unknown += run.unknown
         }
         return unknown

@@ -23,7 +23,7 @@ public struct CandidateLoads: Sendable {
     public init() {}
 
     /// - Parameter chosen: position of the one that was picked. It is kept, if need be in place of the last one.
-    init(_ candidates: ContiguousArray<Candidate>, chosen: Int) {
+    init(_ candidates: Span<Candidate>, chosen: Int) {
         self.total = candidates.count
         self.count = min(candidates.count, Self.most)
         for position in 0..<self.count { self.loads[position] = Load(candidates[position]) }

@@ -1,48 +1,66 @@
 /// The choice: what the prompt costs on each candidate, and the least of it. All that takes time in proportion to the
 /// candidates is here; memory is written in place, and what is the same for all of them is read once.
 extension ExpectedTTFT {
-    /// Seconds until the replica in `slot` would start one more prompt.
+    /// Seconds until the replica in `slot` would start one more prompt. Inlined, as what is under it: all of this would be
+    /// copied for a few numbers.
+    @inline(__always)
     func startSeconds(slot: Int, inFlight: Int, at now: Instant) -> Double {
-        StartTerms(self, at: now).seconds(self.loads.span[slot], inFlight: inFlight)
+        self.startTerms(at: now).seconds(self.loads.span[slot], inFlight: inFlight)
+    }
+
+    @inline(__always)
+    private func startTerms(at now: Instant) -> StartTerms {
+        StartTerms(
+            model: self.model, lineShare: self.line.share, holdSeconds: self.holdSeconds, slots: self.settings.slots,
+            now: now.nanoseconds)
     }
 
     /// Chooses among `candidates`, of which there is one at least. `self.held` tells what each holds of the prompt.
     mutating func choose(among candidates: Span<Candidate>, _ chain: PrefixChain, at now: Instant) -> Choice {
-        let seen = self.readStarts(on: candidates, at: now)
-        if seen.hasSilent {
-            for position in candidates.indices { self.passSilent(slot: candidates[position].slot, at: now) }
-            _ = self.readStarts(on: candidates, at: now)
-        }
-        self.observeWaiting(seen.unstarted, candidates.count, at: now)
+        let unstarted = self.readStarts(on: candidates, at: now)
+        self.observeWaiting(unstarted, candidates.count, at: now)
         return self.cheapest(among: candidates, chain, self.held).choice
     }
 
-    /// Fills `starts`. Returns how many prompts wait on `candidates`, and whether of one of those that come next nobody
-    /// will tell that it has begun.
-    mutating func readStarts(on candidates: Span<Candidate>, at now: Instant) -> (unstarted: Int, hasSilent: Bool) {
+    /// Fills `starts`, and returns how many prompts waited on `candidates`. Of those that come next, some may be of streams
+    /// that answer once: nobody tells when these have begun, so it is looked up first.
+    mutating func readStarts(on candidates: Span<Candidate>, at now: Instant) -> Int {
         // Taken out and put back, so that each is written without a look at who else refers to them.
         var starts = ContiguousArray<Double>()
         swap(&starts, &self.starts)
         if starts.count > candidates.count { starts.removeLast(starts.count - candidates.count) }
         while starts.count < candidates.count { starts.append(0) }
         var room = starts.mutableSpan
-        let seen = self.readStarts(on: candidates, at: now, into: &room)
+        let terms = self.startTerms(at: now)
+        let seen = Self.readStarts(self.loads.span, on: candidates, terms, into: &room)
+        if seen.hasSilent {
+            for position in candidates.indices where room[position] < 0 {
+                let slot = candidates[position].slot
+                self.passSilent(slot: slot, at: now)
+                room[position] = terms.seconds(self.loads.span[slot], inFlight: candidates[position].inFlight)
+            }
+        }
         swap(&starts, &self.starts)
-        return seen
+        return seen.unstarted
     }
 
-    private func readStarts(
-        on candidates: Span<Candidate>, at now: Instant, into room: inout MutableSpan<Double>
+    /// Those that are silent are left at less than nothing. Of its parts: a method of the whole would have a copy of it
+    /// made, which is half a kilobyte.
+    private static func readStarts(
+        _ loads: Span<ReplicaLoad>, on candidates: Span<Candidate>, _ terms: StartTerms,
+        into room: inout MutableSpan<Double>
     ) -> (unstarted: Int, hasSilent: Bool) {
         var unstarted = 0
         var hasSilent = false
-        let loads = self.loads.span
-        let terms = StartTerms(self, at: now)
         for position in candidates.indices {
             let slot = candidates[position].slot
             if loads[slot].first >= 0 {
                 unstarted += loads[slot].unstartedCount
-                if loads[slot].headIsSilent { hasSilent = true }
+                guard !loads[slot].headIsSilent else {
+                    hasSilent = true
+                    room[position] = -1
+                    continue
+                }
             }
             room[position] = terms.seconds(loads[slot], inFlight: candidates[position].inFlight)
         }
@@ -132,20 +150,12 @@ extension ExpectedTTFT {
 
 /// What the start of one more prompt depends on besides the replica.
 private struct StartTerms {
-    private let model: ServiceModel
-    private let lineShare: Double
-    private let holdSeconds: Double
+    let model: ServiceModel
+    let lineShare: Double
+    let holdSeconds: Double
     /// Of replicas of which it is not known.
-    private let slots: Int
-    private let now: UInt64
-
-    init(_ expected: borrowing ExpectedTTFT, at now: Instant) {
-        self.model = expected.model
-        self.lineShare = expected.lineShare
-        self.holdSeconds = expected.holdSeconds
-        self.slots = expected.settings.slots
-        self.now = now.nanoseconds
-    }
+    let slots: Int
+    let now: UInt64
 
     @inline(__always)
     func seconds(_ load: borrowing ReplicaLoad, inFlight: Int) -> Double {

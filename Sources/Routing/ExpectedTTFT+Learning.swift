@@ -2,7 +2,9 @@
 extension ExpectedTTFT {
     /// The stream had its first response now.
     mutating func firstResponse(_ lease: Lease, at now: Instant) {
-        guard let record = self.record(of: lease), !record.isStarted, !record.isSilent else { return }
+        guard self.knows(lease) else { return }
+        let record = self.records[Int(lease.record)]
+        guard !record.isStarted, !record.isSilent else { return }
         let isHead = self.loads[record.slot].first == lease.record
         // Started later and answered earlier: those before it did not stand in line.
         var older = record.older
@@ -44,20 +46,23 @@ extension ExpectedTTFT {
 
     /// The stream is over. A stream that was never answered says nothing about speed.
     mutating func ended(_ lease: Lease, _ observation: StreamObservation, failed: Bool, at now: Instant) {
-        guard let record = self.record(of: lease) else { return }
-        if !record.isStarted { self.unlink(lease.record) }
+        guard self.knows(lease) else { return }
+        // Field by field: a record is large, and most ends need little of it.
+        let position = Int(lease.record)
+        if !self.records[position].isStarted { self.unlink(lease.record) }
         if failed {
-            self.index.withdraw(record.ticket)
+            self.index.withdraw(self.records[position].ticket)
         } else {
-            self.index.touchAgain(record.ticket)
-            let held = Double(now.nanoseconds(since: record.sent)) * 1e-9
+            self.index.touchAgain(self.records[position].ticket)
+            let held = Double(now.nanoseconds(since: self.records[position].sent)) * 1e-9
             self.holdSeconds += (self.holdSeconds == 0 ? 1 : 0.02) * (held - self.holdSeconds)
-            if observation.promptTokens > 0, record.promptBytes > 0 {
-                let ratio = Double(record.promptBytes) / Double(observation.promptTokens)
+            let promptBytes = self.records[position].promptBytes
+            if observation.promptTokens > 0, promptBytes > 0 {
+                let ratio = Double(promptBytes) / Double(observation.promptTokens)
                 self.bytesPerToken += 0.02 * (min(max(ratio, 0.5), 32) - self.bytesPerToken)
             }
-            if observation.promptMs > 0, !record.learned, record.promptBytes > 0 {
-                self.learn(record, seconds: observation.promptMs / 1_000)
+            if observation.promptMs > 0, !self.records[position].learned, promptBytes > 0 {
+                self.learn(self.records[position], seconds: observation.promptMs / 1_000)
             }
         }
         self.free(lease.record)

@@ -72,15 +72,20 @@ extension ExpectedTTFT {
     /// Whether prompts stand in line on a replica, so that it is worth waiting outside.
     var standsInLine: Bool { self.line.standsInLine }
 
+    /// The same for what can be written to, which then is not copied.
+    mutating func standsInLineNow() -> Bool { self.line.standsInLine }
+
     /// As `LineBelief.looks`.
     mutating func looksWhatHappens() -> Bool { self.line.looks() }
 
     /// Streams that the replica in `slot` works on at a time; zero: as many as come.
+    @inline(__always)
     func slots(ofSlot slot: Int) -> Int {
         self.loads[slot].slots > 0 ? self.loads[slot].slots : self.settings.slots
     }
 
     /// Seconds of the record's own prefill, as predicted.
+    @inline(__always)
     func ownSeconds(_ record: StreamRecord) -> Double {
         self.model.seconds(record.work) * self.loads[record.slot].speed
     }

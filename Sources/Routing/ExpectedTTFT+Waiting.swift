@@ -104,10 +104,7 @@ extension ExpectedTTFT {
     /// Fills `starts`. Returns the soonest on a replica that has room.
     @discardableResult
     private mutating func observeStarts(_ candidates: Span<Candidate>, at now: Instant) -> Double {
-        if self.readStarts(on: candidates, at: now).hasSilent {
-            for position in candidates.indices { self.passSilent(slot: candidates[position].slot, at: now) }
-            _ = self.readStarts(on: candidates, at: now)
-        }
+        _ = self.readStarts(on: candidates, at: now)
         var soonest = Double.infinity
         let starts = self.starts.span
         for position in candidates.indices where candidates[position].hasRoom {

@@ -161,11 +161,9 @@ public struct ExpectedTTFT: Sendable {
     }
 
     /// Whether the lease's stream is still known, with the replica that it was sent to.
-    func record(of lease: Lease) -> StreamRecord? {
-        guard lease.record >= 0, Int(lease.record) < self.records.count,
-            self.records[Int(lease.record)].serial == lease.serial
-        else { return nil }
-        return self.records[Int(lease.record)]
+    func knows(_ lease: Lease) -> Bool {
+        lease.record >= 0 && Int(lease.record) < self.records.count
+            && self.records[Int(lease.record)].serial == lease.serial
     }
 
     /// The replica in `slot` left: its streams go on, and tell nothing any more.
@@ -183,7 +181,8 @@ public struct ExpectedTTFT: Sendable {
     }
 
     mutating func free(_ position: Int32) {
-        self.records[Int(position)] = StreamRecord()
+        // The next one writes all of it.
+        self.records[Int(position)].serial = 0
         self.records[Int(position)].newer = self.firstUnusedRecord
         self.firstUnusedRecord = position
     }

@@ -82,6 +82,14 @@ struct ReplicaCache: Sendable {
         if left.stamp >= self.boundary { self.residentBytes -= UInt64(left.bytes) }
     }
 
+    /// Blocks of an older generation, or of none, were touched now. Often they lie in the newest one already, and there is
+    /// nothing to move.
+    mutating func move(_ left: TouchedBlocks, to came: TouchedBlocks) {
+        guard left.stamp != came.stamp || left.blocks != came.blocks else { return self.touches += came.blocks }
+        self.leave(left)
+        self.add(came)
+    }
+
     /// As `leave(_ left: TouchedBlocks)`, of one block.
     mutating func leave(_ stamp: UInt32, _ bytes: UInt32) {
         var left = TouchedBlocks(stamp: stamp)

@@ -50,9 +50,10 @@ extension ReplicaTable {
         slot: Int, _ reason: PickReason, matchedBlocks: Int = 0, of chain: PrefixChain? = nil
     ) -> PickDecision {
         guard let member = self.members[slot] else { preconditionFailure("a slot of `order` has a member") }
-        self.countPick(slot: slot)
+        let serial = self.countPick(slot: slot)
         return PickDecision(
-            lease: self.lease(slot: slot, .nothing, member.replica, record: -1), reason: reason,
+            lease: Lease(replica: member.replica, serial: serial, slot: slot, ticket: .nothing, record: -1),
+            reason: reason,
             matchedBlocks: matchedBlocks, promptBlocks: chain?.count ?? 0,
             matchedBytes: chain?.bytes(inFirst: matchedBlocks) ?? 0, promptBytes: chain?.byteCount ?? 0,
             diverted: false, expectedSeconds: 0)

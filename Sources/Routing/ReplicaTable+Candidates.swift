@@ -60,26 +60,37 @@ extension ReplicaTable {
 
     /// Writes to the candidates what is known of each and the prompt.
     private mutating func readPrompt(hinted: Bool) {
-        var candidates = ContiguousArray<Candidate>()
         let isGathered = self.isGathered
+        var candidates = ContiguousArray<Candidate>()
         swap(&candidates, &self.candidates)
-        var room = candidates.mutableSpan
-        self.readPrompt(hinted: hinted, &room)
+        if self.expected != nil {
+            self.expected?.writeMatches(to: &candidates, hinted: hinted)
+        } else {
+            Self.writeMatches(to: &candidates, hinted ? self.depths : [], self.index)
+        }
         swap(&candidates, &self.candidates)
         self.isGathered = isGathered
     }
 
-    private func readPrompt(hinted: Bool, _ candidates: inout MutableSpan<Candidate>) {
-        if let held = self.expected?.held {
-            for position in candidates.indices {
-                candidates[position].matchedBlocks = hinted ? held[candidates[position].slot].blocks : 0
-            }
-        } else {
-            for position in candidates.indices {
-                let slot = candidates[position].slot
-                candidates[position].cachedBlocks = self.index.blocks(heldBy: slot)
-                candidates[position].matchedBlocks = hinted ? self.depths[slot] : 0
-            }
+    private static func writeMatches(
+        to candidates: inout ContiguousArray<Candidate>, _ depths: ContiguousArray<Int>, _ index: PrefixIndex
+    ) {
+        var candidates = candidates.mutableSpan
+        for position in candidates.indices {
+            let slot = candidates[position].slot
+            candidates[position].cachedBlocks = index.blocks(heldBy: slot)
+            candidates[position].matchedBlocks = depths.isEmpty ? 0 : depths[slot]
+        }
+    }
+}
+
+extension ExpectedTTFT {
+    /// Mutating, so that it is called where it is: what only looks would be given a copy, which is half a kilobyte.
+    fileprivate mutating func writeMatches(to candidates: inout ContiguousArray<Candidate>, hinted: Bool) {
+        var candidates = candidates.mutableSpan
+        let held = self.held.span
+        for position in candidates.indices {
+            candidates[position].matchedBlocks = hinted ? held[candidates[position].slot].blocks : 0
         }
     }
 }

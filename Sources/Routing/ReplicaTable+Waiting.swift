@@ -15,10 +15,25 @@ extension ReplicaTable {
         _ id: UInt64, _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant,
         terms: () -> WaitTerms = { WaitTerms() }
     ) -> PickOutcome? {
+        var decision: PickDecision?
+        let arrival = self.arrive(
+            id, chain, excluding: excluding, answersOnce: answersOnce, at: now, into: &decision, terms: terms)
+        return switch arrival {
+        case .picked?: decision.map { .picked($0) }
+        case .hold(let latest)?: .hold(until: latest)
+        case .refused(let refusal)?: .refused(refusal)
+        case nil: nil
+        }
+    }
+
+    /// The same; `decision` is set when a replica is picked.
+    public mutating func arrive(
+        _ id: UInt64, _ chain: PrefixChain, excluding: [ReplicaID], answersOnce: Bool, at now: Instant,
+        into decision: inout PickDecision?, terms: () -> WaitTerms
+    ) -> Arrival? {
         let bindsLate = self.bindsLate(chain)
         guard self.isLimiting || bindsLate else {
-            return self.pickAndLease(chain, excluding: excluding, answersOnce: answersOnce, at: now)
-                .map { .picked($0) }
+            return self.pick(chain, excluding, answersOnce, at: now, into: &decision)
         }
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
@@ -26,7 +41,8 @@ extension ReplicaTable {
         guard !self.candidates.isEmpty else { return nil }
         self.expected?.heldBack = self.queue.count
         if self.queue.isEmpty, let choice = self.chooseAtOnce(chain, bindsLate: bindsLate, at: now) {
-            return .picked(self.commit(choice, chain, answersOnce: answersOnce, at: now))
+            self.commit(choice, chain, answersOnce: answersOnce, at: now, into: &decision)
+            return .picked
         }
         let candidates = self.candidates
         if !self.queue.isEmpty { self.expected?.observeWaiting(on: candidates.span, at: now) }
@@ -34,12 +50,10 @@ extension ReplicaTable {
         let hasRoom = self.candidates.contains { $0.hasRoom }
         let isFull = self.queue.count >= self.settings.admission.maxWaiting && !terms.isRetry
         if !terms.mayWait || terms.isRetry && hasRoom || isFull && (hasRoom || !self.isLimiting) {
-            return self.pickAndLease(chain, excluding: excluding, answersOnce: answersOnce, at: now)
-                .map { .picked($0) }
+            return self.pick(chain, excluding, answersOnce, at: now, into: &decision)
         }
         if bindsLate, hasRoom, self.expected?.looksWhatHappens() ?? false {
-            return self.pickAndLease(chain, excluding: excluding, answersOnce: answersOnce, at: now)
-                .map { .picked($0) }
+            return self.pick(chain, excluding, answersOnce, at: now, into: &decision)
         }
         if isFull { return .refused(QueueRefusal(cause: .full, retryAfterMs: self.queue.retryAfterMs)) }
         let ownSeconds = self.ownSeconds(chain)
@@ -91,9 +105,8 @@ extension ReplicaTable {
     // MARK: - Arriving
 
     /// Whether a prompt may be held although replicas have room.
-    private func bindsLate(_ chain: PrefixChain) -> Bool {
-        guard let expected = self.expected else { return false }
-        return self.settings.expectedTTFT.maxWaitMs > 0 && !chain.isEmpty && expected.standsInLine
+    private mutating func bindsLate(_ chain: PrefixChain) -> Bool {
+        self.settings.expectedTTFT.maxWaitMs > 0 && !chain.isEmpty && self.expected?.standsInLineNow() ?? false
     }
 
     /// A candidate for a stream before which nobody waits; nil when it should wait.
@@ -198,7 +211,8 @@ extension ReplicaTable {
         _ position: Int, _ choice: Choice, _ cause: DispatchCause, at now: Instant
     ) -> Dispatch {
         let prompt = self.queue.dispatch(at: position, now)
-        let decision = self.commit(choice, prompt.chain, answersOnce: prompt.answersOnce, at: now)
+        var decision: PickDecision?
+        self.commit(choice, prompt.chain, answersOnce: prompt.answersOnce, at: now, into: &decision)
         return Dispatch(prompt, decision, cause, at: now)
     }
 

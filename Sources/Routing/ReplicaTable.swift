@@ -161,28 +161,42 @@ public struct ReplicaTable: Sendable {
     public mutating func pickAndLease(
         _ chain: PrefixChain, excluding: [ReplicaID] = [], answersOnce: Bool = false, at now: Instant
     ) -> PickDecision? {
+        var decision: PickDecision?
+        _ = self.pick(chain, excluding, answersOnce, at: now, into: &decision)
+        return decision
+    }
+
+    /// The same; `decision` is set when a replica is picked. nil when none may be.
+    mutating func pick(
+        _ chain: PrefixChain, _ excluding: [ReplicaID], _ answersOnce: Bool, at now: Instant,
+        into decision: inout PickDecision?
+    ) -> Arrival? {
         self.look(at: chain, now)
         self.gather(excluding, hinted: !chain.isEmpty)
         self.limit(at: now, earns: true)
         guard !self.candidates.isEmpty, let choice = self.chooseWithRoom(chain, at: now) else { return nil }
-        return self.commit(choice, chain, answersOnce: answersOnce, at: now)
+        self.commit(choice, chain, answersOnce: answersOnce, at: now, into: &decision)
+        return .picked
     }
 
     /// Counts a stream that is sent to this replica without a choice. It is no pick: it takes nobody's turn.
     public mutating func lease(_ replica: ReplicaID) -> Lease {
-        if let slot = self.slot(of: replica) { return self.lease(slot: slot, .nothing, replica, record: -1) }
-        self.departedInFlight += 1
+        let slot = self.slot(of: replica)
+        if let slot { self.changeCandidate(slot: slot) { $0.inFlight += 1 } } else { self.departedInFlight += 1 }
         self.leaseCount += 1
-        return Lease(replica: replica, serial: self.leaseCount, slot: 0, ticket: .nothing, record: -1)
+        return Lease(replica: replica, serial: self.leaseCount, slot: slot ?? 0, ticket: .nothing, record: -1)
     }
 
     /// Gives a lease back. Exactly once, also when the replica has left in the meantime. Uses the moment to sweep a
     /// few old blocks out, as nobody waits for it.
     /// - Parameter observation: what the answer said about the work.
+    /// - Returns: whether the replica is still here.
+    @discardableResult
     public mutating func release(
         _ lease: Lease, _ outcome: LeaseOutcome, _ observation: StreamObservation = .none, at now: Instant
-    ) {
-        if lease.slot < self.members.count, self.members[lease.slot]?.replica == lease.replica {
+    ) -> Bool {
+        let isHere = self.holds(lease)
+        if isHere {
             self.changeCandidate(slot: lease.slot) { $0.inFlight -= 1 }
             precondition((self.members[lease.slot]?.inFlight ?? 0) >= 0, "a lease is released once")
         } else {
@@ -195,6 +209,7 @@ public struct ReplicaTable: Sendable {
         }
         self.expected?.ended(lease, observation, failed: outcome == .failedBeforeResponse, at: now)
         self.index.sweep(at: now, limit: 8)
+        return isHere
     }
 
     /// Forgets prefixes that nobody is believed to hold any more: at most `limit` blocks, so that the lock is not held
@@ -239,34 +254,37 @@ public struct ReplicaTable: Sendable {
 
     /// Counts the stream on the chosen candidate, and remembers that it gets this prompt.
     mutating func commit(
-        _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool = false, at now: Instant
-    ) -> PickDecision {
+        _ choice: Choice, _ chain: PrefixChain, answersOnce: Bool, at now: Instant,
+        into decision: inout PickDecision?
+    ) {
         let chosen = self.candidates[choice.position]
-        let loads = CandidateLoads(self.candidates, chosen: choice.position)
-        self.countPick(slot: chosen.slot)
+        let loads = CandidateLoads(self.candidates.span, chosen: choice.position)
+        let serial = self.countPick(slot: chosen.slot)
         if !self.admission.isEmpty { self.admission.picked(slot: chosen.slot) }
         let sent = self.expected?.sent(
-            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: self.leaseCount + 1, isSilent: answersOnce,
+            chain, slot: chosen.slot, inFlight: chosen.inFlight, serial: serial, isSilent: answersOnce,
             at: now)
         let ticket = sent == nil ? self.index.note(chain, slot: chosen.slot, at: now) : .nothing
-        return PickDecision(
-            lease: self.lease(slot: chosen.slot, ticket, chosen.replica, record: sent?.record ?? -1),
+        decision = PickDecision(
+            lease: Lease(
+                replica: chosen.replica, serial: serial, slot: chosen.slot, ticket: ticket,
+                record: sent?.record ?? -1),
             reason: choice.reason, matchedBlocks: chosen.matchedBlocks, promptBlocks: chain.count,
             matchedBytes: chain.bytes(inFirst: chosen.matchedBlocks), promptBytes: chain.byteCount,
             diverted: choice.diverted, expectedSeconds: sent?.predictedSeconds ?? 0,
             candidates: loads)
     }
 
-    mutating func countPick(slot: Int) {
+    /// The stream is on this replica from now on. Returns the serial of its lease.
+    mutating func countPick(slot: Int) -> UInt64 {
         self.pickCount += 1
-        let pick = self.pickCount
-        self.changeCandidate(slot: slot, picks: 1) { $0.lastPick = pick }
-    }
-
-    mutating func lease(slot: Int, _ ticket: NoteTicket, _ replica: ReplicaID, record: Int32) -> Lease {
-        self.changeCandidate(slot: slot) { $0.inFlight += 1 }
         self.leaseCount += 1
-        return Lease(replica: replica, serial: self.leaseCount, slot: slot, ticket: ticket, record: record)
+        let pick = self.pickCount
+        self.changeCandidate(slot: slot, picks: 1) { candidate in
+            candidate.lastPick = pick
+            candidate.inFlight += 1
+        }
+        return self.leaseCount
     }
 
     func slot(of replica: ReplicaID) -> Int? {

@@ -6,6 +6,13 @@ public enum PickOutcome: Sendable {
     case refused(QueueRefusal)
 }
 
+/// The same where the decision is written elsewhere: it is large, and made for every call.
+public enum Arrival: Sendable {
+    case picked
+    case hold(until: Instant)
+    case refused(QueueRefusal)
+}
+
 /// What becomes of a prompt that was held back.
 public struct Dispatch: Sendable {
     /// The name that its caller gave it.

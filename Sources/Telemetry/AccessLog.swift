@@ -21,7 +21,13 @@ public final class AccessLog: Sendable {
 
     /// Of lines that are written from now on.
     public var format: Format {
-        get { Format.allCases[self.formatPosition.load(ordering: .relaxed)] }
+        get {
+            switch self.formatPosition.load(ordering: .relaxed) {
+            case 0: .off
+            case 1: .text
+            default: .json
+            }
+        }
         set { self.formatPosition.store(Self.position(of: newValue), ordering: .relaxed) }
     }
     /// Share of the streams that end well and get a line, 0 to 1.
@@ -30,7 +36,7 @@ public final class AccessLog: Sendable {
         set { self.shareBits.store(newValue.bitPattern, ordering: .relaxed) }
     }
     /// Whether there are lines at all.
-    public var isOn: Bool { self.format != .off }
+    public var isOn: Bool { self.formatPosition.load(ordering: .relaxed) != 0 }
 
     private let formatPosition: Atomic<Int>
     private let shareBits: Atomic<UInt64>
@@ -85,7 +91,13 @@ public final class AccessLog: Sendable {
         }
     }
 
-    private static func position(of format: Format) -> Int { Format.allCases.firstIndex(of: format) ?? 0 }
+    private static func position(of format: Format) -> Int {
+        switch format {
+        case .off: 0
+        case .text: 1
+        case .json: 2
+        }
+    }
 
     /// Takes a copy of one formatted line, or drops it. Called by every loop's writer.
     func append(_ line: [UInt8]) {

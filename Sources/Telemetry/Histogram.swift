@@ -17,6 +17,8 @@ public final class Histogram: Sendable {
     public let bounds: [Int]
     public let unit: Unit
 
+    /// `bounds` once more, where they are read without a look at who refers to them.
+    private let limits: InlineArray<23, Int>
     private let counts: InlineArray<24, Atomic<Int>>
     private let total = Atomic<Int>(0)
 
@@ -30,13 +32,14 @@ public final class Histogram: Sendable {
         require(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "bucket bounds of a histogram rise")
         self.bounds = bounds
         self.unit = unit
+        self.limits = InlineArray { $0 < bounds.count ? bounds[$0] : .max }
         self.counts = InlineArray { _ in Atomic(0) }
     }
 
     /// Counts one value: nanoseconds when the unit is seconds.
     public func record(_ value: Int) {
         var bucket = 0
-        while bucket < self.bounds.count, value > self.bounds[bucket] { bucket += 1 }
+        while bucket < Self.maxBounds, value > self.limits[bucket] { bucket += 1 }
         self.counts[bucket].wrappingAdd(1, ordering: .relaxed)
         self.total.wrappingAdd(value, ordering: .relaxed)
     }

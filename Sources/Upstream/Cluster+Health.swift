@@ -15,10 +15,9 @@ extension Cluster {
         let event: OutlierDetector.Event
         switch outcome {
         case .answered:
-            state.entries[position]?.answeredNs = now
             // In place: a copy of the entry would count six references up and down.
             let freshUntilNs = now + state.freshNs
-            state.entries[position]?.keepFresh(until: freshUntilNs)
+            state.entries[position]?.answered(at: now, freshUntil: freshUntilNs)
             event = report.isError ? .error : .answered
         // The caller's doing.
         case .cancelled: return nil

@@ -55,9 +55,11 @@ extension Cluster {
         var replica: Replica?
     }
 
-    /// What is left to do when the lock has been given back. Holds nothing, and allocates nothing, while nobody waits.
+    /// What is left to do when the lock has been given back.
     struct Handover: Sendable {
         fileprivate var entries: [Entry] = []
+        /// The turn of the stream that asks, which is told at once.
+        fileprivate var own: Turn?
         /// A timer to be set.
         fileprivate var timer: (loop: Loop, atNs: UInt64)?
 
@@ -65,13 +67,6 @@ extension Cluster {
             var waiter: Waiter
             var turn: Turn
         }
-    }
-
-    /// What the table says of a stream that arrives.
-    private enum Arrival {
-        case picked(Replica)
-        case hold
-        case refused(QueueRefusal)
     }
 
     // MARK: Waiting
@@ -87,38 +82,37 @@ extension Cluster {
         decision: inout PickDecision?, terms: () -> WaitTerms, waiter: (UInt64) -> Waiter
     ) -> PickResult {
         let instant = Instant(nanoseconds: now)
-        var own: Turn?
-        let (number, outcome, handover) = self.state.withLock { state -> (UInt64, Arrival?, Handover) in
+        var handover: Handover?
+        let result = self.state.withLock { state -> PickResult in
             let number = state.queue.lastNumber + 1
-            switch state.table.arrive(
-                number, chain, excluding: excluding, answersOnce: answersOnce, at: instant, terms: terms)
-            {
-            case nil: return (0, nil, Handover())
-            case .picked(let picked)?:
-                decision = picked
-                return (0, .picked(state.replica(of: picked.lease)), Handover())
-            case .refused(let refusal)?: return (0, .refused(refusal), Handover())
+            let arrival = state.table.arrive(
+                number, chain, excluding: excluding, answersOnce: answersOnce, at: instant, into: &decision,
+                terms: terms)
+            switch arrival {
+            case .picked?:
+                guard let slot = decision?.lease.slot else { preconditionFailure("a pick says what was picked") }
+                return .picked(state.replica(in: slot))
+            case .refused(let refusal)?: return .refused(refusal)
+            case nil: return .none
             case .hold?: ()
             }
             state.queue.lastNumber = number
             state.queue.waiters[number] = waiter(number)
             state.queue.loop = loop
-            return (number, .hold, state.takeReady(at: instant, own: number, &own))
+            handover = state.takeReady(at: instant, own: number)
+            return .waits(number)
         }
-        self.hand(over: handover)
-        switch outcome {
-        case nil:
-            self.metrics.noReplica.add()
-            return .none
-        case .picked(let replica)?:
-            if let decision { self.countPick(decision, isRetry: !excluding.isEmpty) }
-            return .picked(replica)
-        case .refused(let refusal)?:
-            self.metrics.queue.refused(refusal.cause)
-            return .refused(refusal)
-        case .hold?:
+        switch result {
+        case .picked:
+            if let reason = decision?.reason, let diverted = decision?.diverted {
+                self.countPick(reason, diverted: diverted, isRetry: !excluding.isEmpty)
+            }
+        case .none: self.metrics.noReplica.add()
+        case .refused(let refusal): self.metrics.queue.refused(refusal.cause)
+        case .waits:
             if excluding.isEmpty { self.retryBudget.earn() }
-            guard let own else { return .waits(number) }
+            self.hand(over: handover)
+            guard let own = handover?.own else { break }
             switch self.outcome(of: own) {
             case .picked(let replica, let picked):
                 decision = picked
@@ -127,6 +121,7 @@ extension Cluster {
             case .noReplica: return .none
             }
         }
+        return result
     }
 
     /// The stream waits no longer. What was decided for it a moment before still reaches its waiter.
@@ -164,7 +159,8 @@ extension Cluster {
     // MARK: Handing over
 
     /// Tells the streams whose waiting is over, and sets the timer. Not under the lock.
-    func hand(over handover: Handover) {
+    func hand(over handover: Handover?) {
+        guard let handover else { return }
         for entry in handover.entries { entry.waiter(self.outcome(of: entry.turn)) }
         if !handover.entries.isEmpty { self.state.withLock { $0.arrived(handover) } }
         guard let timer = handover.timer else { return }
@@ -189,7 +185,7 @@ extension Cluster {
         let dispatch = turn.dispatch
         self.metrics.queue.left(dispatch.cause, afterNs: dispatch.waitedNs)
         if let decision = dispatch.decision, let replica = turn.replica {
-            self.metrics.picked(decision)
+            self.metrics.picked(decision.reason, diverted: decision.diverted)
             return .picked(replica, decision)
         }
         guard let refusal = dispatch.refusal else {
@@ -202,21 +198,17 @@ extension Cluster {
 }
 
 extension Cluster.State {
-    /// Everybody who can go now.
-    mutating func takeReady(at now: Instant) -> Cluster.Handover {
-        var own: Cluster.Turn?
-        return self.takeReady(at: now, own: 0, &own)
-    }
-
-    /// - Parameter own: the number of a stream whose turn is told to the caller and not to its waiter.
-    mutating func takeReady(at now: Instant, own number: UInt64, _ own: inout Cluster.Turn?) -> Cluster.Handover {
+    /// Everybody who can go now; nil while nobody waits.
+    /// - Parameter number: of a stream whose turn is told to the caller and not to its waiter; zero for none.
+    mutating func takeReady(at now: Instant, own number: UInt64 = 0) -> Cluster.Handover? {
+        guard self.table.waitingCount > 0 else { return nil }
         var handover = Cluster.Handover()
-        guard self.table.waitingCount > 0 else { return handover }
         while let dispatch = self.table.nextDispatch(at: now) {
             let waiter = self.queue.waiters.removeValue(forKey: dispatch.id)
-            let turn = Cluster.Turn(dispatch: dispatch, replica: dispatch.decision.map { self.replica(of: $0.lease) })
+            let replica = dispatch.decision.map { self.replica(in: $0.lease.slot) }
+            let turn = Cluster.Turn(dispatch: dispatch, replica: replica)
             if dispatch.id == number {
-                own = turn
+                handover.own = turn
             } else if let waiter {
                 handover.entries.append(Cluster.Handover.Entry(waiter: waiter, turn: turn))
                 self.count(dispatch, underWay: 1)

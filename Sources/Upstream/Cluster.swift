@@ -83,7 +83,8 @@ public final class Cluster: Sendable {
         var departure: Departure?
 
         /// An answer says that it is alive, if it was before.
-        mutating func keepFresh(until moment: UInt64) {
+        mutating func answered(at now: UInt64, freshUntil moment: UInt64) {
+            self.answeredNs = now
             if self.health.standing == .available { self.freshUntilNs = moment }
         }
     }
@@ -165,15 +166,18 @@ public final class Cluster: Sendable {
             self.metrics.noReplica.add()
             return nil
         }
-        self.countPick(picked.1, isRetry: isRetry)
+        self.countPick(picked.1.reason, diverted: picked.1.diverted, isRetry: isRetry)
         return picked
     }
 
     /// The same for one that found somebody.
-    func countPick(_ decision: PickDecision, isRetry: Bool) {
-        self.metrics.picked(decision)
+    func countPick(_ reason: PickReason, diverted: Bool, isRetry: Bool) {
+        self.metrics.picked(reason, diverted: diverted)
         if !isRetry { self.retryBudget.earn() }
     }
+
+    /// A stream's answer has begun so many nanoseconds after its request.
+    public func responded(after nanoseconds: Int) { self.metrics.responded(after: nanoseconds) }
 
     /// The first message of the stream's answer has arrived.
     public func firstResponse(_ lease: Lease, at now: UInt64) {
@@ -188,25 +192,26 @@ public final class Cluster: Sendable {
 
     func release(
         _ lease: Lease, _ outcome: UpstreamOutcome, _ observation: StreamObservation = .none,
-        _ report: StreamReport = .nothing
+        _ report: StreamReport = .nothing, at now: UInt64 = Loop.now
     ) {
         let leaseOutcome: LeaseOutcome =
             switch outcome {
             case .answered, .cancelled: .served
             case .failed: .failedBeforeResponse
             }
-        let now = Loop.now
-        let (ejected, handover) = self.state.withLock { state -> ((Replica, StandingChange)?, Handover) in
+        var ejected: (Replica, StandingChange)?
+        var handover: Handover?
+        self.state.withLock { state in
             let instant = Instant(nanoseconds: now)
-            state.table.release(lease, leaseOutcome, observation, at: instant)
-            if state.table.holds(lease),
+            if state.table.release(lease, leaseOutcome, observation, at: instant),
                 let change = self.learn(from: outcome, report, of: lease.slot, in: &state, at: now),
                 let replica = state.replicas[lease.slot]
             {
                 // Not to a replica that is about to be ejected: then its change lets the others go.
-                return ((replica, change), Handover())
+                ejected = (replica, change)
+            } else {
+                handover = state.takeReady(at: instant)
             }
-            return (nil, state.takeReady(at: instant))
         }
         self.hand(over: handover)
         if let ejected {
@@ -246,12 +251,12 @@ extension Cluster.State {
 
     /// The replica that was picked a moment ago, under the same lock.
     func withReplica(_ decision: PickDecision?) -> (Replica, PickDecision)? {
-        decision.map { (self.replica(of: $0.lease), $0) }
+        decision.map { (self.replica(in: $0.lease.slot), $0) }
     }
 
-    /// The same for its lease.
-    func replica(of lease: Lease) -> Replica {
-        guard let replica = self.replicas[lease.slot] else {
+    /// The same by its slot.
+    func replica(in slot: Int) -> Replica {
+        guard let replica = self.replicas[slot] else {
             preconditionFailure("a pick is one of those that are here")
         }
         return replica

@@ -11,7 +11,7 @@ public final class ClusterMetrics: Sendable {
     let retriesRefused: Counter
     /// Differences that the audit found between the streams that are counted and those that are there.
     let inFlightDrift: Counter
-    public let timeToFirstResponse: Histogram
+    private let timeToFirstResponse: Histogram
     public let queue: QueueMetrics
     private let registry: MetricRegistry
     private let cluster: String
@@ -66,10 +66,12 @@ public final class ClusterMetrics: Sendable {
         self.registry.removeSeries(labels: ["cluster": self.cluster, "replica": replica])
     }
 
-    public func picked(_ decision: PickDecision) {
-        self.picks[decision.reason.position].add()
-        if decision.diverted { self.diverts.add() }
+    public func picked(_ reason: PickReason, diverted: Bool) {
+        self.picks[reason.position].add()
+        if diverted { self.diverts.add() }
     }
+
+    func responded(after nanoseconds: Int) { self.timeToFirstResponse.record(nanoseconds) }
 
     public func retried(_ cause: RetryCause) { self.retries[cause]?.add() }
 

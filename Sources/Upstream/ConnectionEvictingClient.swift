@@ -1,4 +1,4 @@
-import Transport
+public import Transport
 
 /// Takes a connection out when it fails, and tells the cluster that its replica may be gone: by connection and by
 /// replica, never by model, and once for each connection however many streams it carried.
@@ -17,6 +17,7 @@ public final class ConnectionEvictingClient: UpstreamClient {
     }
 
     public var pool: PooledClient { self.inner }
+    public var loop: Loop { self.inner.loop }
 
     public func open(_ stream: UpstreamStream) {
         self.inner.open(stream)

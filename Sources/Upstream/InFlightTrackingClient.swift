@@ -1,5 +1,5 @@
 import Routing
-import Transport
+public import Transport
 
 /// Counts every stream to a replica from the pick to the stream's end, whatever way it ends.
 ///
@@ -13,6 +13,8 @@ public final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClient
         self.cluster = cluster
     }
 
+    public var loop: Loop { self.inner.loop }
+
     public func open(_ stream: UpstreamStream) {
         self.inner.open(stream)
     }
@@ -22,7 +24,7 @@ public final class InFlightTrackingClient<Inner: UpstreamClient>: UpstreamClient
         // Probes and loads carry no lease: they are no load that routing should see.
         guard let lease = stream.lease else { return }
         stream.lease = nil
-        self.cluster.release(lease, outcome, stream.observation, StreamReport(stream))
+        self.cluster.release(lease, outcome, stream.observation, StreamReport(stream), at: self.loop.moment)
         stream.observation = .none
     }
 }

@@ -10,11 +10,11 @@
         @usableFromInline let whole: Unmanaged<Whole>
     #endif
 
-    @inlinable public init(_ whole: Whole) {
+    @inlinable public init(_ whole: borrowing Whole) {
         #if DEBUG
-            self.whole = whole
+            self.whole = copy whole
         #else
-            unsafe self.whole = Unmanaged.passUnretained(whole)
+            unsafe self.whole = Unmanaged.passUnretained(copy whole)
         #endif
     }
 
@@ -28,3 +28,5 @@
         #endif
     }
 }
+
+extension BackReference: @unchecked Sendable where Whole: Sendable {}

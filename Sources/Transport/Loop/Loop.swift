@@ -45,6 +45,9 @@ public final class Loop: Sendable {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
+    /// When what the loop acts on came, on the same clock: a little before `now`, and free. On the loop's thread only.
+    public var moment: UInt64 { self.turns.moment }
+
     /// Wall-clock milliseconds since 1970 of a moment of `now`, for logs.
     public static func unixMs(of nanoseconds: UInt64) -> Int {
         var time = timespec()

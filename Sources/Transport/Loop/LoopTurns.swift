@@ -20,6 +20,8 @@ internal import Glibc
     /// Other threads have left something.
     private(set) var hasMail = false
     var isStopping = false
+    /// When what is being acted on came: the clock is read once for an event, a round of tasks, and the timers of a turn.
+    private(set) var moment = Loop.now
     /// Links that were closed and have not told their handlers yet.
     private var ending = ContiguousArray<Link>()
     let output = LoopOutput()
@@ -76,6 +78,7 @@ internal import Glibc
             case Self.clockRang: self.timers.clockRang()
             case let address:
                 guard let pointer = unsafe UnsafeRawPointer(bitPattern: UInt(address)) else { continue }
+                self.moment = Loop.now
                 // Whoever has been let go of in this turn is alive until its end.
                 unsafe Unmanaged<Watched>.fromOpaque(pointer)._withUnsafeGuaranteedRef { watched in
                     if watched.isWatched { watched.ready(event.events) }
@@ -99,14 +102,15 @@ internal import Glibc
 
     /// Timers that are made meanwhile wait for another turn.
     private func runTimers() {
-        let now = Loop.now
-        while let body = self.timers.takeDue(at: now) { body() }
+        self.moment = Loop.now
+        while let body = self.timers.takeDue(at: self.moment) { body() }
         self.timers.setAlarm()
     }
 
     private func runTasks() {
         var rounds = 0
         while !self.tasks.isEmpty, rounds < Self.mostRounds {
+            self.moment = Loop.now
             swap(&self.tasks, &self.running)
             for index in self.running.indices { self.running[index]() }
             // What they kept alive may have more to do when it ends.
