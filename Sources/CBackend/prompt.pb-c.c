@@ -97,6 +97,51 @@ void   homing__prompt__turn__free_unpacked
   assert(message->base.descriptor == &homing__prompt__turn__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   homing__prompt__work__init
+                     (Homing__Prompt__Work         *message)
+{
+  static const Homing__Prompt__Work init_value = HOMING__PROMPT__WORK__INIT;
+  *message = init_value;
+}
+size_t homing__prompt__work__get_packed_size
+                     (const Homing__Prompt__Work *message)
+{
+  assert(message->base.descriptor == &homing__prompt__work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t homing__prompt__work__pack
+                     (const Homing__Prompt__Work *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &homing__prompt__work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t homing__prompt__work__pack_to_buffer
+                     (const Homing__Prompt__Work *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &homing__prompt__work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Homing__Prompt__Work *
+       homing__prompt__work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Homing__Prompt__Work *)
+     protobuf_c_message_unpack (&homing__prompt__work__descriptor,
+                                allocator, len, data);
+}
+void   homing__prompt__work__free_unpacked
+                     (Homing__Prompt__Work *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &homing__prompt__work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor homing__prompt__prompt__field_descriptors[9] =
 {
   {
@@ -343,5 +388,69 @@ const ProtobufCMessageDescriptor homing__prompt__turn__descriptor =
   homing__prompt__turn__field_indices_by_name,
   1,  homing__prompt__turn__number_ranges,
   (ProtobufCMessageInit) homing__prompt__turn__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor homing__prompt__work__field_descriptors[3] =
+{
+  {
+    "tokens",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Homing__Prompt__Work, tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt_tokens",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Homing__Prompt__Work, prompt_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timing_prompt_processing",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Homing__Prompt__Work, timing_prompt_processing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned homing__prompt__work__field_indices_by_name[] = {
+  1,   /* field[1] = prompt_tokens */
+  2,   /* field[2] = timing_prompt_processing */
+  0,   /* field[0] = tokens */
+};
+static const ProtobufCIntRange homing__prompt__work__number_ranges[1 + 1] =
+{
+  { 2, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor homing__prompt__work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "homing.prompt.Work",
+  "Work",
+  "Homing__Prompt__Work",
+  "homing.prompt",
+  sizeof(Homing__Prompt__Work),
+  3,
+  homing__prompt__work__field_descriptors,
+  homing__prompt__work__field_indices_by_name,
+  1,  homing__prompt__work__number_ranges,
+  (ProtobufCMessageInit) homing__prompt__work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Homing__Prompt__Prompt Homing__Prompt__Prompt;
 typedef struct Homing__Prompt__Turn Homing__Prompt__Turn;
+typedef struct Homing__Prompt__Work Homing__Prompt__Work;
 
 
 /* --- enums --- */
@@ -67,6 +68,21 @@ struct  Homing__Prompt__Turn
     , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
 
 
+/*
+ * Reply.
+ */
+struct  Homing__Prompt__Work
+{
+  ProtobufCMessage base;
+  int32_t tokens;
+  int32_t prompt_tokens;
+  double timing_prompt_processing;
+};
+#define HOMING__PROMPT__WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&homing__prompt__work__descriptor) \
+    , 0, 0, 0 }
+
+
 /* Homing__Prompt__Prompt methods */
 void   homing__prompt__prompt__init
                      (Homing__Prompt__Prompt         *message);
@@ -105,6 +121,25 @@ Homing__Prompt__Turn *
 void   homing__prompt__turn__free_unpacked
                      (Homing__Prompt__Turn *message,
                       ProtobufCAllocator *allocator);
+/* Homing__Prompt__Work methods */
+void   homing__prompt__work__init
+                     (Homing__Prompt__Work         *message);
+size_t homing__prompt__work__get_packed_size
+                     (const Homing__Prompt__Work   *message);
+size_t homing__prompt__work__pack
+                     (const Homing__Prompt__Work   *message,
+                      uint8_t             *out);
+size_t homing__prompt__work__pack_to_buffer
+                     (const Homing__Prompt__Work   *message,
+                      ProtobufCBuffer     *buffer);
+Homing__Prompt__Work *
+       homing__prompt__work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   homing__prompt__work__free_unpacked
+                     (Homing__Prompt__Work *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Homing__Prompt__Prompt_Closure)
@@ -112,6 +147,9 @@ typedef void (*Homing__Prompt__Prompt_Closure)
                   void *closure_data);
 typedef void (*Homing__Prompt__Turn_Closure)
                  (const Homing__Prompt__Turn *message,
+                  void *closure_data);
+typedef void (*Homing__Prompt__Work_Closure)
+                 (const Homing__Prompt__Work *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -121,6 +159,7 @@ typedef void (*Homing__Prompt__Turn_Closure)
 
 extern const ProtobufCMessageDescriptor homing__prompt__prompt__descriptor;
 extern const ProtobufCMessageDescriptor homing__prompt__turn__descriptor;
+extern const ProtobufCMessageDescriptor homing__prompt__work__descriptor;
 
 PROTOBUF_C__END_DECLS
 

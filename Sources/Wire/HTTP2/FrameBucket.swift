@@ -25,8 +25,11 @@ struct FrameBucket {
         return true
     }
 
-    /// One more may come: the peer had a reason for it.
-    mutating func give() { self.tokens = min(self.capacity, self.tokens + Self.unit) }
+    /// So many more may come: the peer had a reason for them.
+    mutating func give(_ count: Int) {
+        let frames = min(count, self.perSecond * Self.burstSeconds)
+        self.tokens = min(self.capacity, self.tokens + frames * Self.unit)
+    }
 
     private mutating func fill(at nowNs: UInt64) {
         defer { self.filledNs = nowNs }

@@ -42,6 +42,8 @@ struct FrameGate {
     private var pings: FrameBucket
     private var empty: FrameBucket
     private var control: FrameBucket
+    /// Answers that the buckets have not heard of.
+    private var answers = 0
     private let maxContinuations: Int
     private let maxBlockBytes: Int
     /// When the preface, the frame or the header block began that is still incomplete.
@@ -63,10 +65,14 @@ struct FrameGate {
     var incompleteSinceNs: UInt64 { self.incompleteSince }
 
     /// A frame of ours with an answer in it went out: a caller may have reason for a PING or a WINDOW_UPDATE more.
-    mutating func answered() {
-        self.pings.give()
-        self.control.give()
-        self.control.give()
+    mutating func answered() { self.answers += 1 }
+
+    /// The buckets hear of answers when one of them is asked: most calls ask none.
+    private mutating func payForAnswers() {
+        self.pings.give(self.answers)
+        self.control.give(self.answers)
+        self.control.give(self.answers)
+        self.answers = 0
     }
 
     /// Looks at the next bytes of the connection. Nil: all of them are for nghttp2.
@@ -170,12 +176,14 @@ struct FrameGate {
         case Self.settings:
             if flags & 0x1 == 0, !self.settings.take(at: nowNs) { return .settingsFlood }
         case Self.ping:
+            self.payForAnswers()
             if !self.pings.take(at: nowNs) { return .pingFlood }
         case Self.goAway: ()
         default:
             // nghttp2 does not look at these at all, since we said that we do not use them.
             if self.kind == Self.priority, self.stream == 0 { return .brokenPriority }
             if self.kind == Self.priority, length == 5 { (self.dependencyLeft, self.dependency) = (4, 0) }
+            self.payForAnswers()
             if !self.control.take(at: nowNs) { return .controlFlood }
         }
         return nil

@@ -2,7 +2,7 @@ internal import CNghttp2
 
 /// What nghttp2 calls. A callback records an event and returns; `deliver` acts on it when the C call is over.
 extension HTTP2Session {
-    static func install(on callbacks: OpaquePointer) {
+    static func install(on callbacks: OpaquePointer, for role: Role) {
         unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, userData in
             guard unsafe UInt32(header!.pointee.type) == NGHTTP2_SETTINGS.rawValue else { return 0 }
             guard unsafe header!.pointee.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return 0 }
@@ -12,8 +12,13 @@ extension HTTP2Session {
         unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onBeginHeaders(frame!) }
         }
-        unsafe nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, flags, userData in
-            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onHeader(name!, value!, flags) }
+        unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+            _, _, name, nameCount, value, valueCount, flags, userData in
+            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef {
+                unsafe $0.onHeader(
+                    UnsafeBufferPointer(start: name, count: nameCount),
+                    UnsafeBufferPointer(start: value, count: valueCount), flags)
+            }
         }
         unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrame(frame!) }
@@ -24,8 +29,11 @@ extension HTTP2Session {
                 unsafe $0.onBody(streamID, UnsafeRawBufferPointer(start: bytes, count: count))
             }
         }
-        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
-            unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrameSent(frame!) }
+        // Nobody asks what a client session has sent: 50 instructions of each frame.
+        if role == .server {
+            unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
+                unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { unsafe $0.onFrameSent(frame!) }
+            }
         }
         unsafe nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks) { _, _, _, _, _, userData in
             unsafe HTTP2Session.from(userData)._withUnsafeGuaranteedRef { $0.onInvalidHeader() }
@@ -51,9 +59,17 @@ extension HTTP2Session {
         unsafe Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr)
     }
 
+    @inline(__always)
     func attachedStream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
+        unsafe self.streamCache.find(id) ?? self.lookUpStream(id)
+    }
+
+    @inline(never)
+    private func lookUpStream(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
         guard let pointer = unsafe nghttp2_session_get_stream_user_data(self.raw, id) else { return nil }
-        return unsafe Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+        let stream = unsafe Unmanaged<HTTP2Stream>.fromOpaque(pointer)
+        unsafe self.streamCache.insert(stream, id, among: self.streamCount)
+        return unsafe stream
     }
 
     func onBeginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
@@ -66,13 +82,15 @@ extension HTTP2Session {
                 unsafe self.events.append(HTTP2Event(kind: .streamRefused))
                 return 0
             }
-            guard let stream = unsafe self.delegate?.makeStream() else {
+            guard let made = unsafe self.delegate?.makeStream() else {
                 return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
             }
-            _ = unsafe nghttp2_session_set_stream_user_data(self.raw, id, Unmanaged.passUnretained(stream).toOpaque())
-            self.attach(stream, id: id)
+            // What came with a reference goes on with it: no retain and no release.
+            let stream = unsafe Unmanaged.passRetained(made)
+            _ = unsafe nghttp2_session_set_stream_user_data(self.raw, id, stream.toOpaque())
+            unsafe self.attach(stream, id: id)
             self.headersAreTrailers = false
-            self.expectHeaders(of: stream)
+            unsafe stream._withUnsafeGuaranteedRef { self.expectHeaders(of: $0) }
             return 0
         }
         guard let stream = unsafe self.attachedStream(id) else {
@@ -100,13 +118,13 @@ extension HTTP2Session {
             self.headersAreTrailers ? stream.trailers : stream.headers)
     }
 
-    func onHeader(_ name: OpaquePointer, _ value: OpaquePointer, _ flags: UInt8) -> Int32 {
+    func onHeader(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, _ flags: UInt8
+    ) -> Int32 {
         guard let block = unsafe self.blockOfHeaders else { return 0 }
         return unsafe block._withUnsafeGuaranteedRef { block in
-            if block.size > self.maxHeaderListBytes {
-                // Only what says how the caller wants to hear of it.
-                if unsafe !HeaderBlock.isContentType(name) || block.contains(.contentType) { return 0 }
-            }
+            // Of what comes after the limit only what says how the caller wants to hear of it.
+            if block.size > self.maxHeaderListBytes, unsafe !block.lacksContentType(name) { return 0 }
             unsafe block.append(name: name, value: value, flags: flags)
             return block.size > self.maxHeaderListBytes ? self.headersAreTooLarge() : 0
         }
@@ -126,11 +144,11 @@ extension HTTP2Session {
         self.role == .server ? Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) : 0
     }
 
+    /// Server sessions only.
     func onFrameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
         let header = unsafe frame.pointee.hd
         switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue, NGHTTP2_HEADERS.rawValue:
-            guard self.role == .server else { return 0 }
             self.gate?.answered()
             if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
                 let stream = unsafe self.attachedStream(header.stream_id),
@@ -210,6 +228,8 @@ extension HTTP2Session {
 
     func onStreamClose(_ id: Int32, _ code: UInt32) -> Int32 {
         guard let stream = unsafe self.attachedStream(id) else { return 0 }
+        // nghttp2 forgets it now, and so nobody is to find it.
+        self.streamCache.remove(id)
         unsafe self.events.append(HTTP2Event(kind: .closed, code: code, stream: stream))
         return 0
     }

@@ -26,15 +26,19 @@ extension HTTP2Session {
     }
 
     func fill() -> Bool {
-        guard self.flushLeftover() else { return true }
+        guard unsafe self.leftover.isEmpty || self.flushLeftover() else { return true }
         while unsafe self.output.count - self.outputCount >= Self.smallestRegion {
             var pointer: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(self.raw, &pointer)
             if count < 0 { self.hasFailed = true }
             guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
-            unsafe self.leftover = UnsafeRawBufferPointer(start: pointer, count: count)
-            let start = self.outputCount
-            guard self.flushLeftover() else { return true }
+            let (start, frames) = unsafe (self.outputCount, UnsafeRawBufferPointer(start: pointer, count: count))
+            guard unsafe count <= self.output.count - start else {
+                unsafe self.leftover = frames
+                _ = self.flushLeftover()
+                return true
+            }
+            unsafe self.write(frames)
             if !self.settingsAreSent { self.tellStreamLimit(at: start, count) }
         }
         return true
@@ -68,6 +72,7 @@ extension HTTP2Session {
         self.outputCount += bytes.count
     }
 
+    @inline(__always)
     func readBody(of stream: HTTP2Stream, atMost length: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
         let available = stream.body.unframedCount
         let count = min(length, available)
@@ -87,6 +92,7 @@ extension HTTP2Session {
 
     /// The frame's header is made here: nghttp2 made one in its frame buffer, which is that of other sessions, too, and a
     /// frame that found no room comes back after they had their turn.
+    @inline(__always)
     func writeFrame(of stream: HTTP2Stream, _ frame: UnsafePointer<nghttp2_frame>, _ length: Int) -> Int32 {
         let header = unsafe frame.pointee.hd
         precondition(header.length == length, "we never pad")

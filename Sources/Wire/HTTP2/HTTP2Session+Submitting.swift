@@ -22,7 +22,7 @@ extension HTTP2Session {
                     self.raw, nil, vectors, count, &provider, Unmanaged.passUnretained(stream).toOpaque())
         }
         guard id > 0 else { return false }
-        self.attach(stream, id: id)
+        unsafe self.attach(Unmanaged.passRetained(stream), id: id)
         self.askForDrain()
         return true
     }

@@ -43,6 +43,7 @@ internal import CNghttp2
     var leftover = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var firstStream: Unmanaged<HTTP2Stream>?
     public internal(set) var streamCount = 0
+    var streamCache = StreamCache()
     var drainIsAsked = false
     var isDelivering = false
     public internal(set) var hasFailed = false
@@ -142,19 +143,23 @@ internal import CNghttp2
         precondition(!self.isDelivering, "a stream's event does not end its connection before it returns")
         self.hasFailed = true
         self.deliver()
+        self.streamCache.removeAll()
         while let stream = unsafe self.firstStream { unsafe self.end(stream, .connectionLost) }
         unsafe self.delegate = nil
     }
 
-    func attach(_ stream: HTTP2Stream, id: Int32) {
-        let own = unsafe Unmanaged.passRetained(stream)
-        stream.id = id
-        unsafe stream.session = Unmanaged.passUnretained(self)
-        unsafe stream.previous = nil
-        unsafe stream.next = self.firstStream
+    /// - Parameter own: the session's reference, which `end` gives back.
+    func attach(_ own: Unmanaged<HTTP2Stream>, id: Int32) {
+        unsafe own._withUnsafeGuaranteedRef { stream in
+            stream.id = id
+            unsafe stream.session = Unmanaged.passUnretained(self)
+            unsafe stream.previous = nil
+            unsafe stream.next = self.firstStream
+        }
         unsafe self.firstStream?._withUnsafeGuaranteedRef { unsafe $0.previous = own }
         unsafe self.firstStream = own
         self.streamCount += 1
+        unsafe self.streamCache.insert(own, id, among: self.streamCount)
     }
 
     private func detach(_ stream: HTTP2Stream) {
@@ -202,6 +207,7 @@ internal import CNghttp2
         self.isDelivering = false
     }
 
+    @inline(__always)
     private func deliver(_ event: HTTP2Event) {
         switch event.kind {
         case .settings: unsafe self.delegate?.settingsArrived()

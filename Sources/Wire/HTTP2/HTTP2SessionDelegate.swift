@@ -11,11 +11,11 @@ public protocol HTTP2SessionDelegate: AnyObject {
     func pingAnswered()
     /// The peer will not take streams above `lastStreamID`; open ones at or below it go on (RFC 9113 §6.8).
     func goAwayArrived(lastStreamID: Int32, code: HTTP2ErrorCode)
-    /// We sent GOAWAY with an error: the peer broke the protocol.
+    /// We sent GOAWAY with an error: the peer broke the protocol. Server sessions only.
     func errorGoAwaySent(_ code: HTTP2ErrorCode)
-    /// A request was refused because as many as we allow are open.
+    /// A request was refused because as many as we allow are open. Server sessions only.
     func streamRefused()
-    /// We reset a stream because its peer broke a rule of RFC 9113.
+    /// We reset a stream because its peer broke a rule of RFC 9113. Server sessions only.
     func streamErrorSent(_ code: HTTP2ErrorCode)
     /// The last open stream has been closed and detached; it has been told before.
     func lastStreamClosed()

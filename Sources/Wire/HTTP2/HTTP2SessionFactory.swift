@@ -4,7 +4,8 @@ internal import CNghttp2
 /// Makes the sessions of one loop: callbacks and options are set once and shared by all of them.
 /// Safe to use: the C objects never leave this class and are freed once, in deinit, after nghttp2 has copied them.
 @safe public final class HTTP2SessionFactory {
-    let callbacks: OpaquePointer
+    let serverCallbacks: OpaquePointer
+    let clientCallbacks: OpaquePointer
     let options: OpaquePointer
     /// What sessions allocate through. nghttp2 copies it, and header buffers carry it with them: they may outlive their
     /// session, and be freed on another thread.
@@ -25,12 +26,10 @@ internal import CNghttp2
     let spareEvents = HTTP2EventQueue.Spare()
 
     public init(settings: HTTP2Settings) {
-        var callbacks: OpaquePointer?
         var options: OpaquePointer?
-        guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, unsafe nghttp2_option_new(&options) == 0,
-            let callbacks = unsafe callbacks, let options = unsafe options
-        else { fatalError("out of memory for nghttp2's callbacks") }
-        unsafe HTTP2Session.install(on: callbacks)
+        guard unsafe nghttp2_option_new(&options) == 0, let options = unsafe options else {
+            fatalError("out of memory for nghttp2's options")
+        }
         unsafe nghttp2_option_set_no_auto_window_update(options, 1)
         unsafe nghttp2_option_set_no_closed_streams(options, 1)
         unsafe nghttp2_option_set_peer_max_concurrent_streams(options, UInt32(Int32.max))
@@ -51,7 +50,8 @@ internal import CNghttp2
             to: nghttp2_mem(
                 mem_user_data: UnsafeMutableRawPointer(frameBuffer), malloc: homing_cells_malloc,
                 free: homing_cells_free, calloc: homing_cells_calloc, realloc: homing_cells_realloc))
-        unsafe self.callbacks = callbacks
+        unsafe self.serverCallbacks = Self.makeCallbacks(for: .server)
+        unsafe self.clientCallbacks = Self.makeCallbacks(for: .client)
         unsafe self.options = options
         self.settings = settings
     }
@@ -63,7 +63,7 @@ internal import CNghttp2
         switch role {
         case .server:
             unsafe homing_shared_piece_offer(self.frameBuffer, true)
-            status = unsafe nghttp2_session_server_new3(&raw, self.callbacks, nil, self.options, self.memory)
+            status = unsafe nghttp2_session_server_new3(&raw, self.serverCallbacks, nil, self.options, self.memory)
             // Later buffers of the same size are for header lists of more than one frame, and in use beside the first.
             unsafe homing_shared_piece_offer(self.frameBuffer, false)
             if Self.knowsTables {
@@ -71,17 +71,27 @@ internal import CNghttp2
                 self.tablesShrunk = unsafe Int(homing_shrink_session(session, self.frameBuffer))
             }
         case .client:
-            status = unsafe nghttp2_session_client_new3(&raw, self.callbacks, nil, self.options, self.memory)
+            status = unsafe nghttp2_session_client_new3(&raw, self.clientCallbacks, nil, self.options, self.memory)
         }
         guard status == 0, let raw = unsafe raw else { fatalError("out of memory for an nghttp2 session") }
         return unsafe raw
     }
 
     deinit {
-        unsafe nghttp2_session_callbacks_del(self.callbacks)
+        unsafe nghttp2_session_callbacks_del(self.serverCallbacks)
+        unsafe nghttp2_session_callbacks_del(self.clientCallbacks)
         unsafe nghttp2_option_del(self.options)
         unsafe self.memory.deallocate()
         unsafe homing_shared_piece_free(self.frameBuffer)
+    }
+
+    private static func makeCallbacks(for role: HTTP2Session.Role) -> OpaquePointer {
+        var callbacks: OpaquePointer?
+        guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0, let callbacks = unsafe callbacks else {
+            fatalError("out of memory for nghttp2's callbacks")
+        }
+        unsafe HTTP2Session.install(on: callbacks, for: role)
+        return unsafe callbacks
     }
 }
 

@@ -128,7 +128,8 @@ internal import CNghttp2
 
     /// Gives the peer back `count` bytes of this stream's window. The connection's window is given back on arrival.
     public final func consume(_ count: Int) {
-        guard count > 0, self.isAttached else { return }
+        // A peer that has ended needs no window, and most have when their last bytes are taken.
+        guard count > 0, self.isAttached, !self.peerHasEnded else { return }
         unsafe self.session?._withUnsafeGuaranteedRef { $0.consume(self, count) }
     }
 

@@ -38,16 +38,16 @@ internal import Glibc
     ///   a connection that callers share, one caller's bad header would fail the others.
     public func append(_ block: HeaderBlock, except dropped: HeaderTokenSet = .none, isolated: Bool = false) {
         self.reserve(block.count)
-        let unindexed = UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+        let unindexed = isolated ? UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue) : 0
         unsafe block.withFields { fields in
-            for position in unsafe fields.indices {
-                let field = unsafe fields[position]
-                if dropped.contains(field.token) { continue }
-                let vector = unsafe self.vectors + self.count
-                unsafe vector.initialize(to: field.vector)
-                if isolated && !field.isOrdinary { unsafe vector.pointee.flags |= unindexed }
-                self.count += 1
+            var count = self.count
+            for position in unsafe fields.indices where unsafe !dropped.contains(fields[position].token) {
+                let vector = unsafe self.vectors + count
+                unsafe vector.initialize(to: fields[position].vector)
+                if unsafe !fields[position].isOrdinary { unsafe vector.pointee.flags |= unindexed }
+                count += 1
             }
+            self.count = count
         }
     }
 

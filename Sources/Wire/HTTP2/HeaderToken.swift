@@ -20,37 +20,49 @@ public enum HeaderToken: UInt8, Sendable {
     case requestID
     case traceParent
 
-    /// Compares once, by length first, so that most names cost one switch.
-    static func of(_ name: UnsafeBufferPointer<UInt8>) -> HeaderToken {
-        switch name.count {
-        case 2: unsafe equal(name, "te") ? .te : .other
-        case 4: unsafe equal(name, "host") ? .host : .other
-        case 5: unsafe equal(name, ":path") ? .path : .other
-        case 7:
-            if unsafe equal(name, ":method") {
-                .method
-            } else if unsafe equal(name, ":scheme") {
-                .scheme
-            } else {
-                unsafe equal(name, ":status") ? .status : .other
-            }
-        case 10:
-            unsafe equal(name, ":authority") ? .authority : unsafe equal(name, "user-agent") ? .userAgent : .other
-        case 11:
-            unsafe equal(name, "grpc-status") ? .grpcStatus : unsafe equal(name, "traceparent") ? .traceParent : .other
-        case 12:
-            if unsafe equal(name, "content-type") {
-                .contentType
-            } else if unsafe equal(name, "grpc-timeout") {
-                .grpcTimeout
-            } else {
-                unsafe equal(name, "grpc-message")
-                    ? .grpcMessage : unsafe equal(name, "x-request-id") ? .requestID : .other
-            }
-        case 13: unsafe equal(name, "authorization") ? .authorization : .other
-        case 16: unsafe equal(name, "x-homing-explain") ? .homingExplain : .other
-        default: .other
+    /// What a name is.
+    @safe struct Found {
+        let token: HeaderToken
+        /// The same name among the program's own constants, so that a known one need not be kept; nil for `.other`.
+        let text: UnsafeMutablePointer<UInt8>?
+
+        static var other: Self { unsafe Self(token: .other, text: nil) }
+
+        /// `token` when `name`, which is as long as `text`, is that.
+        @inline(__always)
+        init?(_ name: UnsafePointer<UInt8>, _ text: StaticString, _ token: HeaderToken) {
+            // A length that is a constant makes this two comparisons of words, and no call.
+            guard unsafe memcmp(name, text.utf8Start, text.utf8CodeUnitCount) == 0 else { return nil }
+            unsafe self.init(token: token, text: UnsafeMutablePointer(mutating: text.utf8Start))
         }
+
+        private init(token: HeaderToken, text: UnsafeMutablePointer<UInt8>?) {
+            self.token = token
+            unsafe self.text = text
+        }
+    }
+
+    /// Compares once, by length first, so that most names cost one switch.
+    @inline(__always)
+    static func of(_ name: UnsafePointer<UInt8>, count: Int) -> Found {
+        let found: Found? =
+            switch count {
+            case 2: unsafe Found(name, "te", .te)
+            case 4: unsafe Found(name, "host", .host)
+            case 5: unsafe Found(name, ":path", .path)
+            case 7:
+                unsafe Found(name, ":method", .method) ?? Found(name, ":scheme", .scheme)
+                    ?? Found(name, ":status", .status)
+            case 10: unsafe Found(name, ":authority", .authority) ?? Found(name, "user-agent", .userAgent)
+            case 11: unsafe Found(name, "grpc-status", .grpcStatus) ?? Found(name, "traceparent", .traceParent)
+            case 12:
+                unsafe Found(name, "content-type", .contentType) ?? Found(name, "grpc-timeout", .grpcTimeout)
+                    ?? Found(name, "grpc-message", .grpcMessage) ?? Found(name, "x-request-id", .requestID)
+            case 13: unsafe Found(name, "authorization", .authorization)
+            case 16: unsafe Found(name, "x-homing-explain", .homingExplain)
+            default: nil
+            }
+        return found ?? .other
     }
 
     /// Every caller sends this header, and with few values.
@@ -62,10 +74,5 @@ public enum HeaderToken: UInt8, Sendable {
             .traceParent:
             false
         }
-    }
-
-    private static func equal(_ name: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
-        guard let base = name.baseAddress, name.count == text.utf8CodeUnitCount else { return false }
-        return unsafe memcmp(base, text.utf8Start, name.count) == 0
     }
 }

@@ -47,12 +47,12 @@ public struct Reply: BackendMessage {
         public let promptMs: Double
     }
 
-    /// Reads only the numbers of an encoded reply.
+    /// Reads only the numbers of an encoded reply, through a message that has no other fields.
     public static func work(in message: RawSpan, _ arena: MessageArena) throws(MessageProblem) -> Work {
-        try unsafe arena.decode(message, with: backend__reply__unpack) { reply in
+        try unsafe arena.decode(message, with: homing__prompt__work__unpack) { work in
             unsafe Work(
-                promptTokens: Int(reply.pointee.prompt_tokens), outputTokens: Int(reply.pointee.tokens),
-                promptMs: reply.pointee.timing_prompt_processing)
+                promptTokens: Int(work.pointee.prompt_tokens), outputTokens: Int(work.pointee.tokens),
+                promptMs: work.pointee.timing_prompt_processing)
         }
     }
 

@@ -141,6 +141,30 @@ struct FrameGateTests {
         }
     }
 
+    @Test func `an answer pays for one PING and two window updates, up to what a bucket holds`() {
+        var limits = FrameLimits()
+        // 100 PINGs and 1,000 of the others at once.
+        limits.emptyFramesPerSecond = 100
+        var gate = FrameGate(limits: limits, maxHeaderListBytes: 1_000)
+        // Frames without a payload, so that the gate goes on behind one that it refused.
+        func taken(_ kind: UInt8) -> Int {
+            let frame = Self.frame(kind, stream: 0)
+            return (0..<2_000).prefix { _ in unsafe frame.withUnsafeBytes { unsafe gate.check($0, at: 1) } == nil }
+                .count
+        }
+        let (ping, update): (UInt8, UInt8) = (6, 8)
+        _ = unsafe Self.preface.withUnsafeBytes { unsafe gate.check($0, at: 1) }
+        for _ in 0..<50 { gate.answered() }
+        #expect(taken(ping) == 100, "full buckets take no more")
+        #expect(taken(update) == 1_000)
+        for _ in 0..<30 { gate.answered() }
+        #expect(taken(update) == 60)
+        #expect(taken(ping) == 30, "paid to both, whichever is asked first")
+        for _ in 0..<100_000 { gate.answered() }
+        #expect(taken(ping) == 100)
+        #expect(taken(update) == 1_000)
+    }
+
     @Test func `a bucket gives ten seconds' worth at once and then so many per second`() {
         var bucket = FrameBucket(perSecond: 5)
         func taken(at nowNs: UInt64) -> Int { (0..<200).count { _ in bucket.take(at: nowNs) } }
@@ -150,7 +174,7 @@ struct FrameGateTests {
         #expect(taken(at: start + 1_000_000_000) == 5)
         #expect(taken(at: start + 1_200_000_000) == 1)
         #expect(taken(at: start + 1_000_000_000_000) == 50, "no more is saved up than that")
-        bucket.give()
+        bucket.give(1)
         #expect(taken(at: start + 1_000_000_000_000) == 1)
     }
 }

@@ -106,6 +106,23 @@ import Wire
         #expect(arrived.received.count == 500_000 && arrived.events.last == "ended")
     }
 
+    @Test(arguments: [false, true]) func `a peer is given its window back unless it has ended`(ended: Bool) throws {
+        let pair = SessionPair { $0.streamWindowBytes = 100_000 }
+        pair.exchange()
+        let sender = pair.request()
+        sender.send([UInt8](repeating: 1, count: 60_000))
+        if ended { sender.endBody() }
+        pair.feed(pair.output(of: pair.client), to: pair.server)
+        #expect(pair.server.streams.first?.received.count == 60_000)
+        let bytes = pair.output(of: pair.server)
+        var (start, updates) = (0, 0)
+        while start < bytes.count {
+            if bytes[start + 3] == 8, bytes[start + 8] == UInt8(sender.id) { updates += 1 }
+            start += 9 + Int(bytes[start]) << 16 + Int(bytes[start + 1]) << 8 + Int(bytes[start + 2])
+        }
+        #expect(updates == (ended ? 0 : 1))
+    }
+
     @Test func `a received header list goes to another session by reference, in order and with its flags`() throws {
         let first = SessionPair()
         let second = SessionPair()
