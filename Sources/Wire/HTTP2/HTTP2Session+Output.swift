@@ -34,6 +34,9 @@ extension HTTP2Session {
             guard count > 0, let pointer = unsafe pointer else { return self.outputIsFull }
             let (start, frames) = unsafe (self.outputCount, UnsafeRawBufferPointer(start: pointer, count: count))
             guard unsafe count <= self.output.count - start else {
+                // No frame of a server's is larger than the smallest region; what is left over would be in the buffer that
+                // other sessions write to next.
+                precondition(self.role == .client, "a server's frame fits")
                 unsafe self.leftover = frames
                 _ = self.flushLeftover()
                 return true
