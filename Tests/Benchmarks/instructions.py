@@ -3,12 +3,13 @@ machine however busy (A and B within about 1 %, C within 6 %, for reads bring mo
 request at a time; two runs, with N and with 2N requests, whose difference has no start-up in it. Called by scripts/bench
 instructions.
 
-The kinds: A unary 200 B, B unary 12 KB, C one message of a stream of 128. Four connections of one stream each, so that
-requests do not come in ever different batches.
+The kinds: A unary 200 B, B unary 12 KB, C one message of a stream of 128. Four connections of one stream each unless told
+otherwise, so that requests do not come in ever different batches.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -63,7 +64,8 @@ def count(program: str, kind: str, requests: int, homing: str, arguments: argpar
         file.write_bytes(body(prompt))
         proxy = STARTERS[program](place)
         with proxy.child:
-            options = {"requests": requests, "connections": 4, "streams": 1, "method": method, "messages": messages}
+            options = {"requests": requests, "connections": arguments.connections, "streams": arguments.streams,
+                       "method": method, "messages": messages}
             with Load(proxy.address, [str(file)], options, folder, cores.load) as load:
                 if problem := outcome(load).problem:
                     raise SystemExit(f"{program}, {kind}: {problem}")
@@ -116,8 +118,12 @@ def main() -> int:
     parser.add_argument("--callers", metavar="FUNCTION", help="also list who calls this one in homing, as "
                         "swift_beginAccess, swift_retain or malloc")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of requests")
+    parser.add_argument("--connections", type=int, default=4, help="of the load (default 4)")
+    parser.add_argument("--streams", type=int, default=1, help="at a time on each connection (default 1)")
     parser.add_argument("--json", metavar="FILE", help="write the counts there as well")
     arguments = parser.parse_args()
+    # Or the tables that are made at the start would take another number of steps in each run.
+    os.environ["SWIFT_DETERMINISTIC_HASHING"] = "1"
 
     told: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="homing-bench-") as name:
