@@ -26,8 +26,6 @@ public final class ProxyLoop {
     private var idleStreams: [ProxyStream] = []
     private var deadlines = DeadlineWheel<ProxyStream>(at: Loop.now)
     private var wheelIsTurning = false
-    /// Of the calls that have begun.
-    private var lastSerial: UInt64 = 0
     private(set) var isDraining = false
     var upkeepIsScheduled = false
     /// Who watches a service by `grpc.health.v1`.
@@ -137,11 +135,6 @@ public final class ProxyLoop {
         let result = body(&chain)
         self.chains[position] = consume chain
         return result
-    }
-
-    func nextSerial() -> UInt64 {
-        self.lastSerial += 1
-        return self.lastSerial
     }
 
     func makeStream() -> ProxyStream {

@@ -73,7 +73,7 @@ final class ProxyStream: HTTP2Stream {
     /// What runs off the loop for this stream.
     var lateWork: Task<Void, Never>?
 
-    /// Different for every call that the object stands for.
+    /// Counts the calls that the object has stood for.
     private(set) var serial: UInt64 = 0
     var startNs: UInt64 = 0
     /// When the caller stops waiting, by `grpc-timeout`; zero: never.
@@ -117,7 +117,7 @@ final class ProxyStream: HTTP2Stream {
         self.keptAlive = self
         if self.runtime !== self.proxyLoop.runtime { self.runtime = self.proxyLoop.runtime }
         self.startNs = self.loop.moment
-        self.serial = self.proxyLoop.nextSerial()
+        self.serial += 1
         self.metrics.activeStreams.add()
     }
 

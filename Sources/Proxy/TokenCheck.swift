@@ -12,12 +12,8 @@ public struct TokenCheck: Sendable {
     public init(_ tokens: BearerTokens) { self.tokens = tokens }
 
     /// Why a caller is not let in; nil when it is. Says the same as a worker would.
-    @inline(__always)
     func refusal(of headers: HeaderBlock) -> LocalReply.Cause? {
-        self.tokens.isEmpty ? nil : self.look(at: headers)
-    }
-
-    private func look(at headers: HeaderBlock) -> LocalReply.Cause? {
+        guard !self.tokens.isEmpty else { return nil }
         let tokens = self.tokens.current
         switch headers.count(of: .authorization) {
         case 0: return .missingToken

@@ -69,11 +69,9 @@ extension ExpectedTTFT {
     /// Share of the unstarted work on a replica that another prompt there waits for.
     var lineShare: Double { self.line.share }
 
-    /// Whether prompts stand in line on a replica, so that it is worth waiting outside.
-    var standsInLine: Bool { self.line.standsInLine }
-
-    /// The same for what can be written to, which then is not copied.
-    mutating func standsInLineNow() -> Bool { self.line.standsInLine }
+    /// Whether prompts stand in line on a replica, so that it is worth waiting outside. Mutating, so that it is called where
+    /// it is: what only looks would be given a copy.
+    mutating func standsInLine() -> Bool { self.line.standsInLine }
 
     /// As `LineBelief.looks`.
     mutating func looksWhatHappens() -> Bool { self.line.looks() }

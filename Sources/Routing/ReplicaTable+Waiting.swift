@@ -98,15 +98,18 @@ extension ReplicaTable {
     public var waitingCount: Int { self.queue.count }
 
     /// The stream had its first response. Nothing happens the second time, and for leases of other policies.
-    public mutating func firstResponse(_ lease: Lease, at now: Instant) {
+    /// Returns whether the replica is still here.
+    @discardableResult
+    public mutating func firstResponse(_ lease: Lease, at now: Instant) -> Bool {
         self.expected?.firstResponse(lease, at: now)
+        return self.holds(lease)
     }
 
     // MARK: - Arriving
 
     /// Whether a prompt may be held although replicas have room.
     private mutating func bindsLate(_ chain: PrefixChain) -> Bool {
-        self.settings.expectedTTFT.maxWaitMs > 0 && !chain.isEmpty && self.expected?.standsInLineNow() ?? false
+        self.settings.expectedTTFT.maxWaitMs > 0 && !chain.isEmpty && self.expected?.standsInLine() ?? false
     }
 
     /// A candidate for a stream before which nobody waits; nil when it should wait.

@@ -21,13 +21,7 @@ public final class AccessLog: Sendable {
 
     /// Of lines that are written from now on.
     public var format: Format {
-        get {
-            switch self.formatPosition.load(ordering: .relaxed) {
-            case 0: .off
-            case 1: .text
-            default: .json
-            }
-        }
+        get { Format.allCases[self.formatPosition.load(ordering: .relaxed)] }
         set { self.formatPosition.store(Self.position(of: newValue), ordering: .relaxed) }
     }
     /// Share of the streams that end well and get a line, 0 to 1.
@@ -35,7 +29,7 @@ public final class AccessLog: Sendable {
         get { Double(bitPattern: self.shareBits.load(ordering: .relaxed)) }
         set { self.shareBits.store(newValue.bitPattern, ordering: .relaxed) }
     }
-    /// Whether there are lines at all.
+    /// Whether there are lines at all. By the position of the first case, which every call can afford to look at.
     public var isOn: Bool { self.formatPosition.load(ordering: .relaxed) != 0 }
 
     private let formatPosition: Atomic<Int>
@@ -91,13 +85,7 @@ public final class AccessLog: Sendable {
         }
     }
 
-    private static func position(of format: Format) -> Int {
-        switch format {
-        case .off: 0
-        case .text: 1
-        case .json: 2
-        }
-    }
+    private static func position(of format: Format) -> Int { Format.allCases.firstIndex(of: format) ?? 0 }
 
     /// Takes a copy of one formatted line, or drops it. Called by every loop's writer.
     func append(_ line: [UInt8]) {

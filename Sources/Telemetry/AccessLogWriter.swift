@@ -14,17 +14,12 @@ public final class AccessLogWriter {
 
     /// Writes one line. The entry is made only when the log is on and the stream is in its sample.
     /// - Parameter always: the stream is worth a line whatever the sample is.
-    @inline(__always)
     public func write(always: Bool = true, _ entry: @autoclosure () -> AccessLogEntry) {
         guard self.log.isOn, always || self.isInSample() else { return }
-        self.write(entry())
-    }
-
-    private func write(_ entry: AccessLogEntry) {
         switch self.log.format {
         case .off: ()
-        case .text: self.write(entry, as: TextLine.self)
-        case .json: self.write(entry, as: JSONLine.self)
+        case .text: self.write(entry(), as: TextLine.self)
+        case .json: self.write(entry(), as: JSONLine.self)
         }
     }
 

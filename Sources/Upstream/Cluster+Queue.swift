@@ -58,8 +58,9 @@ extension Cluster {
     /// What is left to do when the lock has been given back.
     struct Handover: Sendable {
         fileprivate var entries: [Entry] = []
-        /// The turn of the stream that asks, which is told at once.
-        fileprivate var own: Turn?
+        /// The turn of the stream that asks, which is told at once. One at most: a turn is large, and a handover comes with
+        /// every end of a stream, nearly always as nil.
+        fileprivate var own: [Turn] = []
         /// A timer to be set.
         fileprivate var timer: (loop: Loop, atNs: UInt64)?
 
@@ -112,7 +113,7 @@ extension Cluster {
         case .waits:
             if excluding.isEmpty { self.retryBudget.earn() }
             self.hand(over: handover)
-            guard let own = handover?.own else { break }
+            guard let own = handover?.own.first else { break }
             switch self.outcome(of: own) {
             case .picked(let replica, let picked):
                 decision = picked
@@ -208,7 +209,7 @@ extension Cluster.State {
             let replica = dispatch.decision.map { self.replica(in: $0.lease.slot) }
             let turn = Cluster.Turn(dispatch: dispatch, replica: replica)
             if dispatch.id == number {
-                handover.own = turn
+                handover.own = [turn]
             } else if let waiter {
                 handover.entries.append(Cluster.Handover.Entry(waiter: waiter, turn: turn))
                 self.count(dispatch, underWay: 1)

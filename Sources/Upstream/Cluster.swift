@@ -183,8 +183,7 @@ public final class Cluster: Sendable {
     public func firstResponse(_ lease: Lease, at now: UInt64) {
         let instant = Instant(nanoseconds: now)
         let handover = self.state.withLock { state in
-            state.table.firstResponse(lease, at: instant)
-            if state.table.holds(lease) { state.entries[lease.slot]?.answeredNs = now }
+            if state.table.firstResponse(lease, at: instant) { state.entries[lease.slot]?.answeredNs = now }
             return state.takeReady(at: instant)
         }
         self.hand(over: handover)

@@ -67,6 +67,7 @@ class Child:
                 return match
             self.expect_alive()
             if time.monotonic() > end:
+                self.stop()
                 raise SystemExit(f"{self.name} did not print {pattern!r} in {limit} s:\n{self.tail()}")
             time.sleep(0.01)
 

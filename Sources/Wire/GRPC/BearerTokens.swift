@@ -12,7 +12,6 @@ public final class BearerTokens: Sendable {
         self.isAny = Atomic(!tokens.isEmpty)
     }
 
-    @inline(__always)
     public var isEmpty: Bool { !self.isAny.load(ordering: .acquiring) }
 
     public var current: [BearerToken] { self.held.withLock { $0 } }
